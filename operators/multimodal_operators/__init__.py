@@ -1,0 +1,1 @@
+"""Thin operators: on Kaapana they are KaapanaBaseOperator, elsewhere its plain twin."""

@@ -1,0 +1,1 @@
+"""The project's object store or a folder."""

@@ -1,0 +1,1 @@
+"""Named DICOMweb stores to verified instances on disk, and back."""

@@ -1,0 +1,1 @@
+"""Resources to a FHIR server or an NDJSON folder."""

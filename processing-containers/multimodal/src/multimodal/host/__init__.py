@@ -1,0 +1,1 @@
+"""The host's environment, folders and secrets as one typed TaskContext."""

@@ -1,0 +1,1 @@
+"""Instances to a checked volume; RTSTRUCT and SEG to masks."""

@@ -1,0 +1,1 @@
+"""Series documents in OpenSearch, joined with clinical columns and features."""

@@ -1,0 +1,1 @@
+"""Rows and a mapping file to FHIR resources and cell-level issues."""

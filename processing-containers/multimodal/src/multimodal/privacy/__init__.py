@@ -1,0 +1,1 @@
+"""Identifiers and dates to pseudonyms and shifted dates."""

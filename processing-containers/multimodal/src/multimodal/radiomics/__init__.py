@@ -1,0 +1,1 @@
+"""Volume, masks and a profile to coded features, SR and SEG."""

@@ -1,0 +1,1 @@
+"""FHIR R4 builders and the checks of what we write."""

@@ -1,0 +1,1 @@
+"""One page per task: a context in, one workflow, result.json out."""

@@ -1,0 +1,1 @@
+"""Concepts, code systems, UCUM units and translation tables."""

@@ -1,0 +1,1 @@
+"""HTTP to named stores: the allow-list, sessions, retry, authentication."""

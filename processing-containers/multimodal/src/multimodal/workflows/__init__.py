@@ -1,0 +1,1 @@
+"""What a task and a command both do, one module each."""
