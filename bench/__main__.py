@@ -1,0 +1,21 @@
+"""Run every benchmark, one process each, so that none warms up or burdens the next."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHMARKS = ("import_rows", "load_fhir", "pull_series", "radiomics_rois", "demo")
+
+
+def main() -> int:
+    """Run them in order; the exit code is that of the last one that failed."""
+    code = 0
+    for name in BENCHMARKS:
+        print(f"\n== {name}", flush=True)
+        code = subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode or code
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
