@@ -1,7 +1,7 @@
 """``make demo`` on a machine with nothing of ours: a fresh clone and an empty home, cold and then warm.
 
-What counts as cold: no virtual environment, no package, wheel or Maven cache, no built server; the operating system's packages (Python, Java, Maven,
-Orthanc) are there already. The clone, its servers and its home are removed at the end.
+What counts as cold: no virtual environment, no package, wheel or Maven cache, no built server; the packages of the
+operating system (Python, Java, Maven, Orthanc) are there already. All of it is removed at the end.
 """
 
 from __future__ import annotations
