@@ -1,1 +1,7 @@
-"""The project's object store or a folder."""
+"""The project's object store, or a folder: mappings, reports, features, state."""
+
+from multimodal.bucket.base import Bucket, LockedError, NotInBucketError, UnsafeKeyError
+from multimodal.bucket.folder import FolderBucket
+from multimodal.bucket.opening import open_bucket
+
+__all__ = ["Bucket", "FolderBucket", "LockedError", "NotInBucketError", "UnsafeKeyError", "open_bucket"]

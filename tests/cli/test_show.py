@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from multimodal.cli.show import show
+from multimodal.model.issues import Issue
+from multimodal.model.results import Status, WorkflowResult
+
+
+def test_counts_warnings_and_the_place_of_the_issues_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    result = WorkflowResult(
+        Status.PARTIAL,
+        counts={"rows": 1234, "Patient created": 7},
+        warnings=["[bold]not markup"],
+        issues=[Issue("E101", "not a number", row=3)],
+    )
+    assert show(result, errors_csv=Path("out/errors.csv")) == 0
+    text = capsys.readouterr().out
+    assert "rows" in text
+    assert "1,234" in text
+    assert "warning: [bold]not markup" in text
+    assert "1 issue; see out/errors.csv" in text
+
+
+def test_nothing_to_do_exits_with_126(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(WorkflowResult(Status.NOTHING)) == 126
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_many_warnings_are_cut_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    show(WorkflowResult(Status.DONE, warnings=[f"w{number}" for number in range(25)]))
+    text = capsys.readouterr().out
+    assert "w19" in text
+    assert "w20" not in text
+    assert "5 more warnings" in text
