@@ -4,48 +4,47 @@ from __future__ import annotations
 
 import email.utils
 import random
+import re
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
-from multimodal.model.errors import RemoteError
+from multimodal.model.errors import ConfigurationError
+from multimodal.transport.errors import (
+    BrokenAnswerError,
+    CertificateError,
+    LoginRefusedError,
+    NotFoundError,
+    RequestRefusedError,
+    StoreFailedError,
+    UnreachableError,
+)
 from multimodal.transport.stores import Store
+
+__all__ = [
+    "BrokenAnswerError",
+    "CertificateError",
+    "HttpSession",
+    "LoginRefusedError",
+    "NotFoundError",
+    "RequestRefusedError",
+    "StoreFailedError",
+    "UnreachableError",
+]
 
 RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-
-class UnreachableError(RemoteError):
-    """No connection, or no answer in time, after all attempts."""
-
-
-class LoginRefusedError(RemoteError):
-    """The store refused our login (401, 403)."""
-
-
-class NotFoundError(RemoteError):
-    """The store answered, and has no such thing (404, 410)."""
-
-
-class RequestRefusedError(RemoteError):
-    """The store refused the request itself (other 4xx); the same request will be refused again.
-
-    Attributes
-    ----------
-    body : bytes
-        The start of the answer, for a message.
-    """
-
-    def __init__(self, store: str, problem: str, *, status: int, body: bytes = b"") -> None:
-        self.body = body
-        super().__init__(store, problem, status=status)
-
-
-class StoreFailedError(RemoteError):
-    """The store answered 5xx or 429 until the attempts or the time for them were used up."""
+_BLOCK = 1 << 17
+_SLOWEST_BYTES_PER_SECOND = 16_000
+_LONGEST_WAIT = 30.0
 
 
 class HttpSession:
@@ -58,14 +57,22 @@ class HttpSession:
     connections : int
         Most connections kept open at once.
 
+    Raises
+    ------
+    ConfigurationError
+        If the address, the secret or the certificate file of the stores file cannot be used.
+
     Notes
     -----
-    Retried: no connection, and the status 408, 425, 429, 500, 502, 503, 504, with growing waits and jitter,
-    or the wait that ``Retry-After`` asks for (RFC 9110 10.2.3, in both forms). A body given as an iterator
-    cannot be sent twice and is not retried.
+    Retried: no connection, an answer cut short, and the status 408, 425, 429, 500, 502, 503, 504, with growing
+    waits and jitter, or the wait that ``Retry-After`` asks for (:rfc:`9110` 10.2.3, in both forms). Every call
+    ends: a connection that sends nothing by the store's ``timeout``, one that trickles by ``answer_seconds``,
+    and no call is begun anew after ``retry_seconds``. Redirects are not followed and the process's proxy
+    variables are not read: only the stores file says where a call goes.
     """
 
     def __init__(self, store: Store, *, connections: int = 8) -> None:
+        _check_address(store)
         self.store = store
         self._session = requests.Session()
         self._session.trust_env = False
@@ -73,13 +80,15 @@ class HttpSession:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         if store.ca_file:
+            _check_certificates(store, store.ca_file)
             self._session.verify = store.ca_file
         if store.proxy:
             self._session.proxies = {"http": store.proxy, "https": store.proxy}
         if store.auth is not None:
             secret = store.auth.secret(store.name)
             if store.auth.scheme == "basic":
-                self._session.auth = (store.auth.user, secret)
+                # Bytes: requests would encode text as Latin-1, where RFC 7617 wants UTF-8.
+                self._session.auth = (store.auth.user.encode(), secret.encode())  # type: ignore[assignment]
             else:
                 self._session.headers["Authorization"] = f"Bearer {secret}"
 
@@ -106,108 +115,197 @@ class HttpSession:
         stream: bool = False,
         expect: frozenset[int] = frozenset(),
     ) -> requests.Response:
-        """Call ``<store url>/<path>?<query>`` and return an answer below 400 (or with a status in `expect`).
+        """Call ``<store url>/<path>?<query>`` and return an answer below 300 (or with a status in `expect`).
 
         Parameters
         ----------
         query : str
             Already encoded; sent as it is, since some servers do not decode what they need not.
+        data : bytes, str, iterator or function, optional
+            The body. A function is called for each attempt and returns the body; a bare iterator cannot be
+            sent twice, so such a call is not retried.
+        stream : bool
+            Leave the body of the answer unread; read it with `chunks`.
         expect : frozenset of int
-            Statuses from 400 up that the caller reads itself.
+            Statuses from 300 up that the caller reads itself.
 
         Raises
         ------
-        UnreachableError, LoginRefusedError, NotFoundError, RequestRefusedError, StoreFailedError
+        UnreachableError, CertificateError, BrokenAnswerError, LoginRefusedError, NotFoundError, \
+RequestRefusedError, StoreFailedError
             By what happened, each with the store's name.
         """
-        request = requests.Request(method, self._url(path), headers=dict(headers or {}), data=data)
-        prepared = self._session.prepare_request(request)
-        if query:
-            prepared.url = f"{self._url(path)}?{query}"
-        settings = self._session.merge_environment_settings(prepared.url or "", {}, stream, None, None)
-        deadline = time.monotonic() + self.store.retry_seconds
-        repeatable = data is None or isinstance(data, (bytes, str))
+        repeatable = data is None or callable(data) or isinstance(data, (bytes, str))
         attempts = self.store.attempts if repeatable else 1
+        deadline = time.monotonic() + self.store.retry_seconds
         for attempt in range(1, attempts + 1):
             last = attempt == attempts
             try:
-                answer = self._session.send(
-                    prepared,
-                    timeout=(min(10.0, self.store.timeout), self.store.timeout),
-                    allow_redirects=False,
-                    **settings,
-                )
-            except (requests.ConnectionError, requests.Timeout) as error:
+                answer = self._send(self._prepared(method, path, query, headers, data), stream)
+            except (UnreachableError, BrokenAnswerError):
                 if last or not _wait(attempt, None, deadline):
-                    raise UnreachableError(
-                        self.store.name,
-                        f"no answer from {self.store.url} ({_reason(error)}); is it running and reachable?",
-                    ) from error
+                    raise
                 continue
             if answer.status_code in RETRIED_STATUS and answer.status_code not in expect and not last:
                 asked = answer.headers.get("Retry-After")
-                answer.close()
-                if _wait(attempt, asked, deadline):
+                if _wait(attempt, asked, deadline, before=answer.close):
                     continue
             return self._checked(answer, method, path, expect)
         raise AssertionError("unreachable")
 
-    def _url(self, path: str) -> str:
-        return f"{self.store.url}/{path.lstrip('/')}" if path else self.store.url
+    def chunks(self, answer: requests.Response, size: int = _BLOCK) -> Iterator[bytes]:
+        """Yield the body of a streamed `answer` as it comes in, at most `size` bytes at a time.
+
+        Raises
+        ------
+        BrokenAnswerError
+            If the connection ends before the body does, or the body comes slower than 16 kB/s for longer than
+            the store's ``answer_seconds``. A body that neither its length nor its chunks delimit just ends:
+            whether it is whole, only its content can tell.
+        """
+        waited, received = 0.0, 0
+        try:
+            while True:
+                started = time.monotonic()
+                # read1 returns what is there: read would wait for `size` bytes, and a trickle never time out.
+                block = answer.raw.read1(size, decode_content=True)
+                waited += time.monotonic() - started
+                if not block:
+                    return
+                received += len(block)
+                yield block
+                if waited > self.store.answer_seconds + received / _SLOWEST_BYTES_PER_SECOND:
+                    raise BrokenAnswerError(
+                        self.store.name, f"only {received} bytes of an answer came in {waited:.0f} s; given up"
+                    )
+        except (urllib3.exceptions.HTTPError, ssl.SSLError, OSError) as error:
+            raise BrokenAnswerError(
+                self.store.name, f"the answer was cut after {received} bytes ({_reason(error)})"
+            ) from error
+        finally:
+            answer.close()
+
+    def _prepared(
+        self, method: str, path: str, query: str, headers: Mapping[str, str] | None, data: Any
+    ) -> requests.PreparedRequest:
+        body = data() if callable(data) else data
+        url = f"{self.store.url}/{path.lstrip('/')}" if path else self.store.url
+        request = requests.Request(method, url, headers=dict(headers or {}), data=body)
+        prepared = self._session.prepare_request(request)
+        if query:
+            prepared.url = f"{prepared.url}?{query}"
+        return prepared
+
+    def _send(self, prepared: requests.PreparedRequest, stream: bool) -> requests.Response:
+        name, url = self.store.name, self.store.url
+        settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
+        timeouts = (min(10.0, self.store.timeout), self.store.timeout)
+        try:
+            answer = self._session.send(prepared, timeout=timeouts, allow_redirects=False, **settings)
+        except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise CertificateError(
+                    name, f"the certificate of {url} is not trusted ({_reason(error)}); name its authority as ca_file"
+                ) from error
+            raise UnreachableError(name, f"no secure connection to {url} ({_reason(error)})") from error
+        except requests.exceptions.ProxyError as error:
+            raise UnreachableError(
+                name, f"no way to {url} through the proxy {self.store.proxy} ({_reason(error)})"
+            ) from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise UnreachableError(
+                name, f"no answer from {url} ({_reason(error)}); is it running and reachable?"
+            ) from error
+        if not stream:
+            answer._content = b"".join(self.chunks(answer))  # where requests itself keeps what it has read
+        return answer
 
     def _checked(self, answer: requests.Response, method: str, path: str, expect: frozenset[int]) -> requests.Response:
         status = answer.status_code
         if status < 300 or status in expect:
             return answer
         name = self.store.name
+        body = self._start_of(answer)
         if status < 400:
-            answer.close()
             raise RequestRefusedError(name, f"{method} {path}: redirects ({status}) are not followed", status=status)
-        if status in {401, 403}:
-            answer.close()
+        if status == 401:
             raise LoginRefusedError(
-                name, f"login refused ({status}); check the secret the stores file names", status=status
+                name, "login refused (401); check the user and the secret that the stores file names", status=status
             )
+        if status == 403:
+            raise LoginRefusedError(name, f"this login may not {method} {path} (403)", status=status)
         if status in {404, 410}:
-            answer.close()
             raise NotFoundError(name, f"not there: {path}", status=status)
-        try:
-            body = next(answer.iter_content(4096), b"")
-        except requests.RequestException:
-            body = b""  # the status alone is the message
-        finally:
-            answer.close()
-        if status in RETRIED_STATUS:
+        if status in RETRIED_STATUS or status >= 500:
             raise StoreFailedError(name, f"{method} {path} failed with status {status} after all tries", status=status)
-        text = body[:300].decode("utf-8", "replace").replace("\n", " ")
+        text = " ".join(body[:300].decode("utf-8", "replace").split())
         raise RequestRefusedError(name, f"{method} {path} refused ({status}): {text}", status=status, body=body)
 
+    def _start_of(self, answer: requests.Response) -> bytes:
+        if isinstance(answer._content, bytes):  # read already, the call was not a streamed one
+            return answer._content[:4096]
+        chunks = self.chunks(answer)
+        try:
+            return next(chunks, b"")[:4096]
+        except BrokenAnswerError:
+            return b""  # the status alone is the message
+        finally:
+            answer.close()
 
-def _wait(attempt: int, asked: str | None, deadline: float) -> bool:
-    """Wait before the next attempt; False when the wait would pass `deadline`."""
+
+def _check_address(store: Store) -> None:
+    try:
+        parts = urlsplit(store.url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"store {store.name}: its url is not an http(s) address with a host")
+
+
+def _check_certificates(store: Store, file: str) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError, for a file that is no PEM, is one too
+        raise ConfigurationError(
+            f"store {store.name}: cannot use its ca_file {file} ({error.strerror or error}); it must be a PEM file"
+        ) from error
+
+
+def _wait(attempt: int, asked: str | None, deadline: float, before: Callable[[], None] | None = None) -> bool:
+    """Wait before the next attempt; False, at once, when the wait would pass `deadline`."""
     seconds = _retry_after(asked)
     if seconds is None:
-        seconds = min(30.0, 0.2 * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        seconds = min(_LONGEST_WAIT, 0.2 * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
     if time.monotonic() + seconds > deadline:
         return False
+    if before is not None:
+        before()
     time.sleep(seconds)
     return True
 
 
 def _retry_after(text: str | None) -> float | None:
+    """Seconds that a ``Retry-After`` asks for; None where there is none, or none that can be read."""
     if text is None:
         return None
-    if text.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]+\s*", text):
         return float(text)
     try:
         when = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
+    if when.tzinfo is None:  # "-0000", which is UTC too
+        when = when.replace(tzinfo=UTC)
     return max(0.0, when.timestamp() - time.time())
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause in a few words: the outer ones repeat addresses and object names."""
     cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
-    return str(cause).rsplit(":", 1)[-1].strip() or type(cause).__name__
+    while inner := cause.__cause__ or cause.__context__:
+        cause = inner
+    if isinstance(cause, TimeoutError):
+        return "nothing came in time"
+    text = str(cause).rsplit(":", 1)[-1] if isinstance(cause, urllib3.exceptions.HTTPError) else str(cause)
+    return text.strip() or type(cause).__name__

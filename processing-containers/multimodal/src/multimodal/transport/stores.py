@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -12,22 +13,18 @@ from typing import Any
 import jsonschema_rs
 import orjson
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.transport.errors import UnknownStoreError
+
+__all__ = ["Auth", "Store", "Stores", "UnknownStoreError", "load_stores"]
 
 _SCHEMA = orjson.loads(files("multimodal.transport").joinpath("stores.schema.json").read_bytes())
-
-
-class UnknownStoreError(ConfigurationError):
-    """A name that the stores file does not list, or lists as another kind."""
-
-    def __init__(self, name: str, kind: str | None, known: list[str]) -> None:
-        self.name = name
-        self.kind = kind
-        self.known = known
-        wanted = f"{kind} store" if kind else "store"
-        super().__init__(f"no {wanted} named {name!r} in the stores file; it has: {', '.join(known) or 'none'}")
+_WITH_PROJECT = ("url", "path", "index")
+# What may replace {project}: nothing that could end a host name, a path segment or an index name early.
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +42,18 @@ class Auth:
         Raises
         ------
         ConfigurationError
-            If the environment variable is unset or the file is unreadable.
+            If the environment variable is unset, the file is unreadable, or what is there cannot be sent.
         """
         if self.source == "env":
-            value = os.environ.get(self.reference)
+            value = os.environ.get(self.reference, "").strip()
             if not value:
                 raise ConfigurationError(f"store {store}: set the environment variable {self.reference} to its secret")
-            return value
-        try:
-            return Path(self.reference).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(
-                f"store {store}: cannot read its secret file {self.reference}: {error.strerror}"
-            ) from error
+        else:
+            value = _read_secret(store, self.reference)
+        # Checked here, since the HTTP library would quote the secret in its own complaint.
+        if not value.isprintable() or (self.scheme == "bearer" and not value.isascii()):
+            raise ConfigurationError(f"store {store}: the secret in {self.reference} holds characters that none has")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +72,7 @@ class Store:
     timeout: float = 60.0
     attempts: int = 5
     retry_seconds: float = 120.0
+    answer_seconds: float = 300.0
     auth: Auth | None = field(default=None, repr=False)
 
 
@@ -128,20 +125,30 @@ def load_stores(file: Path | None = None, *, project: str = "default") -> Stores
         If there is no such file, or it is not as its schema says.
     """
     text, origin = _read(file)
+    content = _parse(text, origin)
+    # Values are masked: somebody may have put the secret itself where its name belongs.
+    validator = jsonschema_rs.validator_for(_SCHEMA, mask="the value")
     try:
-        content = YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise ConfigurationError(
-            str(error.problem),
-            file=origin,
-            line=mark.line + 1 if mark else None,
-            column=mark.column + 1 if mark else None,
-        ) from error
-    for problem in jsonschema_rs.validator_for(_SCHEMA).iter_errors(content):
+        problem = next(iter(validator.iter_errors(content)), None)
+    except ValueError as error:  # a key that is no text, or a value that JSON does not know
+        raise ConfigurationError("keys and values must be plain texts, numbers and lists", file=origin) from error
+    if problem is not None:
         where = "/".join(str(part) for part in problem.instance_path) or "top level"
         raise ConfigurationError(f"{where}: {problem.message}", file=origin)
     return Stores(content["stores"], project)
+
+
+def _parse(text: str, origin: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        problem = "the same key twice" if isinstance(error, DuplicateKeyError) else str(error.problem)
+        # No `from`: the cause quotes the file's lines, which may hold what should not be shown.
+        raise ConfigurationError(problem, file=origin, line=line, column=column) from None
+    except YAMLError:
+        raise ConfigurationError("holds characters that YAML does not allow", file=origin) from None
 
 
 def _read(file: Path | None) -> tuple[str, str]:
@@ -150,21 +157,47 @@ def _read(file: Path | None) -> tuple[str, str]:
         return text, "MULTIMODAL_STORES_YAML"
     path = file or Path(os.environ.get("MULTIMODAL_STORES") or "stores.yaml")
     try:
-        return path.read_text(encoding="utf-8"), str(path)
+        return path.read_text(encoding="utf-8-sig"), str(path)
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the stores file ({error.strerror}); name it with --stores or MULTIMODAL_STORES", file=path
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError("is not UTF-8 text", file=path) from error
+
+
+def _read_secret(store: str, file: str) -> str:
+    try:
+        value = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigurationError(f"store {store}: cannot read its secret file {file}: {reason}") from None
+    if not value:
+        raise ConfigurationError(f"store {store}: its secret file {file} is empty")
+    return value
 
 
 def _store(name: str, entry: Mapping[str, Any], project: str) -> Store:
-    filled: dict[str, Any] = {
-        key: value.replace("{project}", project) if isinstance(value, str) else value for key, value in entry.items()
-    }
+    filled = dict(entry)
+    for key in _WITH_PROJECT:
+        if key in filled:
+            filled[key] = _with_project(name, key, filled[key], project)
     filled["auth"] = _auth(entry.get("auth"))
     if "url" in filled:
         filled["url"] = filled["url"].rstrip("/")
     return Store(name=name, **filled)
+
+
+def _with_project(store: str, key: str, text: str, project: str) -> str:
+    if "{project}" in text and not _PROJECT.fullmatch(project):
+        raise ConfigurationError(
+            f"project {project[:80]!r} cannot be part of the {key} of store {store}: "
+            "only letters, digits, - and _, at most 63, the first a letter or digit"
+        )
+    filled = text.replace("{project}", project)
+    if key == "url" and set("{}") & set(filled):
+        raise ConfigurationError(f"store {store}: its url has a placeholder other than {{project}}")
+    return filled
 
 
 def _auth(entry: Mapping[str, Any] | None) -> Auth | None:
