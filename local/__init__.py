@@ -1,0 +1,1 @@
+"""The bundle on one machine: the servers, a generated cohort, the demo. Not part of the distribution."""

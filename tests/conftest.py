@@ -1,0 +1,115 @@
+"""Session fixtures: real servers of the tests' own, public data, the generated cohort.
+
+A server that any collected test asks for starts in the background as soon as the first test runs, so the
+others' start-up passes while tests run. With MULTIMODAL_TEST_STACK=FOLDER the servers of that folder are
+used (started if need be) and left running: tests isolate themselves by their own identifiers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.cohort import generate
+from local.guard import guard
+from local.install import MissingProgramError
+from local.stack import Stack
+from multimodal.transport.stores import Store, Stores
+
+ROOT = Path(__file__).parents[1]
+STORE_OF = {"orthanc": "pacs", "hapi": "clinical", "opensearch": "search"}
+FIXTURES = {*STORE_OF, "stores_file"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+
+
+class RunningServers:
+    """The servers of this session, each waited for at its first use."""
+
+    def __init__(self, stack: Stack, names: set[str]) -> None:
+        self.stack = stack
+        self._starts = stack.start(names)
+
+    def store(self, name: str) -> Store:
+        """Return the store `name`, once its server answers."""
+        if name not in self._starts:  # asked for in a way that the collection does not show
+            self._starts |= self.stack.start({name})
+        try:
+            self._starts[name].result()
+        except MissingProgramError as error:
+            pytest.skip(str(error))
+        self.stack.servers[name].wait()
+        return Stores(self.stack.stores()).get(name)
+
+    def stop(self) -> None:
+        for start in self._starts.values():
+            start.exception()  # a start still under way would leave its process behind
+        self.stack.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def running_servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServers]:
+    shared = os.environ.get("MULTIMODAL_TEST_STACK")
+    stack = Stack(Path(shared) if shared else tmp_path_factory.mktemp("stack"))
+    asked = {fixture for item in request.session.items for fixture in getattr(item, "fixturenames", ())}
+    wanted = set(STORE_OF) if "stores_file" in asked else asked & set(STORE_OF)
+    watch = None if shared or not wanted else guard(stack.folder)
+    running = RunningServers(stack, {STORE_OF[fixture] for fixture in wanted})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORTHANC_PASSWORD", stack.password)
+        yield running
+    if shared:
+        return
+    running.stop()
+    if watch is not None:
+        watch.communicate()
+
+
+@pytest.fixture(scope="session")
+def orthanc(running_servers: RunningServers) -> Store:
+    """A real Orthanc with DICOMweb, as the store `pacs` (patient_system urn:demo:pacs)."""
+    return running_servers.store("pacs")
+
+
+@pytest.fixture(scope="session")
+def hapi(running_servers: RunningServers) -> Store:
+    """A real HAPI FHIR R4 server on a database file, as the store `clinical`."""
+    return running_servers.store("clinical")
+
+
+@pytest.fixture(scope="session")
+def opensearch(running_servers: RunningServers) -> Store:
+    """A real OpenSearch node, as the store `search`."""
+    return running_servers.store("search")
+
+
+@pytest.fixture(scope="session")
+def stores_file(running_servers: RunningServers, orthanc: Store, hapi: Store, opensearch: Store) -> Path:
+    """The stores file of all three servers and a bucket folder: pacs, clinical, search, bucket."""
+    return running_servers.stack.write_stores()
+
+
+@pytest.fixture(scope="session")
+def public_data() -> Path:
+    """Folder of public data sets: MULTIMODAL_TEST_DATA, or ``shared/data`` beside the repository."""
+    folder = Path(os.environ.get("MULTIMODAL_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"public data sets are missing: set MULTIMODAL_TEST_DATA (looked in {folder})")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The generated cohort: dicom/, clinical.csv, clinical.xlsx, planted.json (read only)."""
+    folder = tmp_path_factory.mktemp("cohort")
+    generate(folder)
+    return folder
