@@ -1,0 +1,140 @@
+"""A folder of DICOM images -> a checked volume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.utils import pixel_array
+
+from multimodal.imaging.errors import VolumeError, VolumeFault
+from multimodal.imaging.geometry import Stack, regular_stack
+from multimodal.imaging.volume import Volume
+
+
+def read_volume(folder: Path) -> Volume:
+    """Read the one series in `folder` as a volume.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the images of one series, one file per slice; files that are not DICOM are refused when they are
+        called ``*.dcm`` and passed over otherwise.
+
+    Returns
+    -------
+    Volume
+        Rescaled per slice in float32 (PS3.3 C.11.1); slices in ascending order along the normal.
+
+    Raises
+    ------
+    VolumeError
+        The files are not one regular volume; the error names the series and the reason. Enhanced multi-frame
+        images are refused for now.
+    """
+    images = _read_images(folder)
+    series_uid = _only_series(images, folder)
+    for image in images:
+        _check_supported(image, series_uid)
+    stack = regular_stack(images, series_uid)
+    first = stack.slices[0].image
+    origin = stack.slices[0].position
+    return Volume(
+        array=_pixels(stack, series_uid),
+        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
+        spacing=stack.spacing,
+        direction=stack.direction,
+        study_uid=str(first.StudyInstanceUID),
+        series_uid=series_uid,
+        patient_id=str(first.get("PatientID") or ""),
+        issuer=str(first.get("IssuerOfPatientID") or ""),
+        modality=str(first.get("Modality") or ""),
+        frame_of_reference=str(first.get("FrameOfReferenceUID") or ""),
+        started=_started(first),
+        sop_class_uid=str(first.SOPClassUID),
+        sop_uids=tuple(str(s.image.SOPInstanceUID) for s in stack.slices),
+        headers=tuple(s.image for s in stack.slices),
+        warnings=(*stack.warnings, *_intensity_warnings(first)),
+    )
+
+
+def _read_images(folder: Path) -> list[Dataset]:
+    images: list[Dataset] = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if file.name == "DICOMDIR" or file.name.startswith(".") or file.suffix == ".part":
+            continue
+        try:
+            images.append(pydicom.dcmread(file))
+        except InvalidDicomError:
+            if file.suffix == ".dcm":
+                raise VolumeError(folder.name, VolumeFault.NOT_DICOM, f"{file.name} is not a DICOM file") from None
+        except (EOFError, ValueError, KeyError, OSError) as error:
+            raise VolumeError(
+                folder.name, VolumeFault.NOT_DICOM, f"{file.name} cannot be read ({error}); fetch the series again"
+            ) from error
+    if not images:
+        raise VolumeError(folder.name, VolumeFault.NO_IMAGES, f"no DICOM images in {folder}")
+    return images
+
+
+def _only_series(images: list[Dataset], folder: Path) -> str:
+    uids = sorted({str(image.get("SeriesInstanceUID")) for image in images})
+    if len(uids) != 1:
+        raise VolumeError(
+            folder.name,
+            VolumeFault.SEVERAL_SERIES,
+            f"{folder} holds images of {len(uids)} series ({', '.join(uids[:3])}); give the folder of one",
+        )
+    if not all("SOPInstanceUID" in image and "StudyInstanceUID" in image for image in images):
+        raise VolumeError(uids[0], VolumeFault.NOT_DICOM, "an image has no SOP or Study Instance UID")
+    return uids[0]
+
+
+def _check_supported(image: Dataset, series_uid: str) -> None:
+    if "Rows" not in image or "PixelData" not in image:
+        raise VolumeError(
+            series_uid, VolumeFault.NO_IMAGES, f"{image.SOPInstanceUID} ({image.get('Modality')}) has no pixels"
+        )
+    if int(image.get("NumberOfFrames") or 1) > 1 or "PerFrameFunctionalGroupsSequence" in image:
+        raise VolumeError(
+            series_uid, VolumeFault.UNSUPPORTED, "enhanced multi-frame images are not read yet; send single frames"
+        )
+    if int(image.get("SamplesPerPixel") or 1) != 1:
+        raise VolumeError(series_uid, VolumeFault.UNSUPPORTED, "colour images have no intensities to measure")
+    if "ModalityLUTSequence" in image:
+        raise VolumeError(series_uid, VolumeFault.UNSUPPORTED, "intensities by a modality lookup table are not read")
+
+
+def _pixels(stack: Stack, series_uid: str) -> NDArray[np.float32]:
+    """Return the rescaled pixels of all slices and drop the stored ones from the headers as it goes."""
+    first = stack.slices[0].image
+    array = np.empty((len(stack.slices), int(first.Rows), int(first.Columns)), dtype=np.float32)
+    for plane, piece in zip(array, stack.slices, strict=True):
+        image = piece.image
+        try:
+            stored = pixel_array(image)  # the function keeps no second copy in the dataset
+        except (ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
+            raise VolumeError(
+                series_uid, VolumeFault.PIXELS, f"the pixels of {image.SOPInstanceUID} cannot be decoded: {error}"
+            ) from error
+        slope = np.float32(image.get("RescaleSlope") or 1)
+        np.multiply(stored, slope, out=plane, casting="unsafe")
+        plane += np.float32(image.get("RescaleIntercept") or 0)
+        del image.PixelData
+    return array
+
+
+def _started(image: Dataset) -> str:
+    date = str(image.get("StudyDate") or "")
+    return date + str(image.get("StudyTime") or "") if date else ""
+
+
+def _intensity_warnings(image: Dataset) -> tuple[str, ...]:
+    if image.get("Modality") == "PT":
+        unit = image.get("Units") or "unknown units"
+        return (f"PET intensities are measured as stored ({unit}), not as SUV",)
+    return ()
