@@ -1,0 +1,134 @@
+"""Radiomics features as FHIR Observations: one for each feature, one group for each ROI and configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from multimodal.model.features import Feature
+from multimodal.resources.body_structure import body_structure_id
+from multimodal.resources.measured_roi import MeasuredRoi
+from multimodal.resources.systems import (
+    DCM,
+    IBSI,
+    MASK_INSTANCE,
+    MASK_SERIES,
+    RADIOMICS_FEATURE,
+    SCT,
+    SEGMENT_NUMBER,
+    SOURCE_SERIES,
+    UCUM,
+)
+
+# How a texture feature was brought together over directions and slices (IBSI reference manual 3.6).
+_AGGREGATIONS = {
+    "BTW3": "2D, averaged over slices and directions",
+    "SUJT": "2D, merged directions, averaged over slices",
+    "JJUI": "2.5D, merged over slices, averaged over directions",
+    "ZW7Z": "2.5D, merged over slices and directions",
+    "ITBB": "3D, averaged over directions",
+    "IAZD": "3D, merged over directions",
+    "8QNN": "2D, averaged over slices",
+    "62GR": "2.5D, merged over slices",
+    "KOBO": "3D, one volume",
+    "DHQ4": "Volumetric",
+}
+
+
+def feature_observations(
+    roi: MeasuredRoi, features: Sequence[Feature], *, failure: str = "", remarks: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the Observations of one ROI: the group first, then one for each feature.
+
+    Parameters
+    ----------
+    roi : MeasuredRoi
+        What was measured.
+    features : sequence of Feature
+        Empty where the ROI failed.
+    failure : str
+        Why there are no features: the group then says so in a note and has the status ``cancelled``
+        ("not started or not completed"), and no Observation without a value is made.
+    remarks : sequence of str
+        What a reader of the values should know, e.g. ``touches the image border``.
+
+    Notes
+    -----
+    The shape is that of HL7's DICOM SR to FHIR guide (imaging-measurement-group, imaging-measurement),
+    written in R4; ``derivedFrom`` rather than ``partOf`` leads to the ImagingStudy, which the German MII
+    profiles allow as well.
+    """
+    measured = [] if failure else [_feature(roi, feature) for feature in features]
+    group: dict[str, Any] = {
+        "resourceType": "Observation",
+        "id": roi.observation_id(),
+        "extension": _place(roi),
+        "status": "cancelled" if failure else "final",
+        "category": [_imaging(), _concept(DCM, "125007", "Measurement Group")],
+        "code": {**_concept(DCM, "126010", "Imaging Measurements"), "text": "Radiomics features"},
+        **_context(roi),
+    }
+    notes = ([f"{roi.name}: not measured: {failure}"] if failure else []) + list(remarks)
+    if notes:
+        group["note"] = [{"text": line} for line in notes]
+    if measured:
+        group["valueCodeableConcept"] = {**(_concept(*roi.finding) if roi.finding else {}), "text": roi.name}
+        group["hasMember"] = [{"reference": f"Observation/{one['id']}"} for one in measured]
+    return [group, *measured]
+
+
+def _feature(roi: MeasuredRoi, feature: Feature) -> dict[str, Any]:
+    codings = [{"system": RADIOMICS_FEATURE, "code": feature.name, "display": feature.display}]
+    if feature.ibsi_code:
+        codings.insert(0, {"system": IBSI, "code": feature.ibsi_code, "display": feature.display})
+    resource: dict[str, Any] = {
+        "resourceType": "Observation",
+        "id": roi.observation_id(feature.name),
+        "extension": _place(roi),
+        "status": "final",
+        "category": [_imaging(), _concept(SCT, "122869004", "Measurement procedure")],
+        "code": {"coding": codings, "text": feature.display},
+        **_context(roi),
+        "valueQuantity": {"value": feature.value, "unit": feature.unit, "system": UCUM, "code": feature.unit},
+    }
+    if feature.aggregation:
+        resource["method"] = _concept(IBSI, feature.aggregation, _AGGREGATIONS.get(feature.aggregation, ""))
+    return resource
+
+
+def _place(roi: MeasuredRoi) -> list[dict[str, Any]]:
+    """Return the extensions that lead to the very voxels: mask series, instance, segment, image series."""
+    return [
+        {"url": MASK_SERIES, "valueId": roi.mask_series_uid},
+        {"url": MASK_INSTANCE, "valueId": roi.mask_sop_uid},
+        {"url": SEGMENT_NUMBER, "valueUnsignedInt": roi.segment},
+        {"url": SOURCE_SERIES, "valueId": roi.series_uid},
+    ]
+
+
+def _context(roi: MeasuredRoi) -> dict[str, Any]:
+    context: dict[str, Any] = {"subject": {"reference": roi.patient.reference}}
+    if roi.effective:
+        context["effectiveDateTime"] = roi.effective
+    context["device"] = {"reference": f"Device/{roi.device}"}
+    context["derivedFrom"] = [{"reference": f"ImagingStudy/{roi.imaging_study}"}]
+    context["bodySite"] = {
+        "text": roi.name,
+        # R4 has no Observation.bodyStructure; HL7's own extension carries the reference.
+        "extension": [
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/bodySite",
+                "valueReference": {"reference": f"BodyStructure/{body_structure_id(roi)}"},
+            }
+        ],
+    }
+    return context
+
+
+def _imaging() -> dict[str, Any]:
+    return _concept("http://terminology.hl7.org/CodeSystem/observation-category", "imaging", "Imaging")
+
+
+def _concept(system: str, code: str, display: str) -> dict[str, Any]:
+    coding = {"system": system, "code": code}
+    return {"coding": [{**coding, "display": display} if display else coding]}

@@ -1,0 +1,32 @@
+"""Identifier and code systems of the imaging resources, named once."""
+
+from __future__ import annotations
+
+DICOM_UID = "urn:dicom:uid"
+URI = "urn:ietf:rfc:3986"
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+SCT = "http://snomed.info/sct"
+UCUM = "http://unitsofmeasure.org"
+# The DICOM coding scheme "IBSI" by its UID (PS3.16 table 8-1); HL7 has no other name for it.
+IBSI = "urn:oid:1.2.840.10008.2.16.13"
+
+OWN = "https://kaapana-multimodal.github.io/fhir"
+RADIOMICS_CONFIGURATION = f"{OWN}/sid/radiomics-config"
+RADIOMICS_SETTING = f"{OWN}/CodeSystem/radiomics-setting"
+RADIOMICS_FEATURE = f"{OWN}/CodeSystem/radiomics-feature"
+SEGMENT_NUMBER = f"{OWN}/StructureDefinition/dicom-segment-number"
+SOURCE_SERIES = f"{OWN}/StructureDefinition/dicom-source-series-uid"
+# Extensions of the German Medical Informatics Initiative, module Imaging (R4): the mask's series and instance.
+MASK_SERIES = (
+    "https://www.medizininformatik-initiative.de/fhir/ext/modul-bildgebung/StructureDefinition/"
+    "mii-ex-bildgebung-series-uid"
+)
+MASK_INSTANCE = (
+    "https://www.medizininformatik-initiative.de/fhir/ext/modul-bildgebung/StructureDefinition/"
+    "mii-ex-bildgebung-sop-instanz-uid"
+)
+
+
+def uid_identifier(uid: str) -> dict[str, str]:
+    """Return the FHIR identifier of a DICOM UID: system ``urn:dicom:uid``, value ``urn:oid:<uid>``."""
+    return {"system": DICOM_UID, "value": f"urn:oid:{uid}"}
