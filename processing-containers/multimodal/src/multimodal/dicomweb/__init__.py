@@ -1,1 +1,24 @@
-"""Named DICOMweb stores to verified instances on disk, and back."""
+"""A named DICOMweb store: searches, verified instances on disk, instances sent (PS3.18 chapter 10)."""
+
+from multimodal.dicomweb.client import DicomWeb, open_dicomweb
+from multimodal.dicomweb.errors import (
+    IncompleteSeriesError,
+    QueryRefusedError,
+    SeriesNotFoundError,
+    UnexpectedAnswerError,
+)
+from multimodal.dicomweb.retrieve import PulledInstance, PullReport
+from multimodal.dicomweb.store import FailedInstance, PushReport
+
+__all__ = [
+    "DicomWeb",
+    "FailedInstance",
+    "IncompleteSeriesError",
+    "PullReport",
+    "PulledInstance",
+    "PushReport",
+    "QueryRefusedError",
+    "SeriesNotFoundError",
+    "UnexpectedAnswerError",
+    "open_dicomweb",
+]

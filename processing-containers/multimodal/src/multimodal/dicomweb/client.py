@@ -1,0 +1,123 @@
+"""One named DICOMweb store, as the workflows see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from multimodal.dicomweb.errors import UnexpectedAnswerError
+from multimodal.dicomweb.profiles import Profile, load_profile
+from multimodal.dicomweb.qido import Dataset, Qido
+from multimodal.dicomweb.retrieve import PullReport, Retrieval
+from multimodal.dicomweb.store import PushReport, Upload
+from multimodal.model.ids import check_uid
+from multimodal.model.progress import Progress, silent
+from multimodal.model.references import SeriesRef
+from multimodal.transport.session import HttpSession
+from multimodal.transport.stores import Store
+
+
+def open_dicomweb(store: Store) -> DicomWeb:
+    """Return the client of a store of the kind ``dicomweb``; use it in a ``with`` statement.
+
+    Raises
+    ------
+    ConfigurationError
+        If its profile does not exist, or its secret or certificate cannot be read.
+    """
+    return DicomWeb(store, load_profile(store.profile), HttpSession(store))
+
+
+class DicomWeb:
+    """Searches, retrieval and storage of one store (PS3.18 10.4 to 10.6).
+
+    Notes
+    -----
+    Addresses are made of the store's own base and of checked UIDs: RetrieveURL, BulkDataURI and other links in
+    answers are never followed. All calls raise the errors of `multimodal.transport.session` as well.
+    """
+
+    def __init__(self, store: Store, profile: Profile, session: HttpSession) -> None:
+        self.store = store
+        self.profile = profile
+        self._session = session
+        self._qido = Qido(session, profile)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def studies(self, filters: Mapping[str, str] | None = None, fields: Sequence[str] = ()) -> Iterator[Dataset]:
+        """Yield the studies that match `filters`, page by page; see `multimodal.dicomweb.qido.Qido.search`."""
+        return self._qido.search("studies", filters, fields)
+
+    def series(
+        self, study_uid: str | None = None, filters: Mapping[str, str] | None = None, fields: Sequence[str] = ()
+    ) -> Iterator[Dataset]:
+        """Yield the series of one study, or of the whole store, that match `filters`."""
+        path = "series" if study_uid is None else f"studies/{check_uid(study_uid)}/series"
+        return self._qido.search(path, filters, fields)
+
+    def instances(self, study_uid: str, series_uid: str, fields: Sequence[str] = ()) -> Iterator[Dataset]:
+        """Yield the instances of one series."""
+        ref = SeriesRef(study_uid, series_uid)
+        return self._qido.search(f"studies/{ref.study_uid}/series/{ref.series_uid}/instances", None, fields)
+
+    def find_series(self, series_uid: str) -> SeriesRef:
+        """Return the reference of a series of which only its own UID is known.
+
+        Raises
+        ------
+        SeriesNotFoundError
+            If the store has none.
+        """
+        return self._qido.find_series(series_uid)
+
+    def metadata(self, ref: SeriesRef) -> list[Dataset]:
+        """Return all attributes but the bulk data of every instance of a series (PS3.18 10.4.1.1.2)."""
+        path = f"studies/{ref.study_uid}/series/{ref.series_uid}/metadata"
+        answer = self._session.request("GET", path, headers={"Accept": "application/dicom+json"})
+        try:
+            content = orjson.loads(answer.content)
+        except orjson.JSONDecodeError:
+            content = None
+        if not isinstance(content, list):
+            raise UnexpectedAnswerError(self.store.name, f"the answer to {path} is no list of DICOM JSON")
+        return content
+
+    def pull(self, ref: SeriesRef, folder: Path, *, progress: Progress = silent) -> PullReport:
+        """Fetch a series into `folder` as ``<SOPInstanceUID>.dcm``, each verified; all of them, or an error.
+
+        Parameters
+        ----------
+        folder : Path
+            For this series alone. A rerun on the same folder fetches only what is missing.
+
+        Raises
+        ------
+        SeriesNotFoundError
+            If the store has no such series.
+        IncompleteSeriesError
+            If instances are missing after all attempts; the others stay in the folder.
+        """
+        named = SeriesRef(ref.study_uid, ref.series_uid, self.store.name)
+        return Retrieval(self._session, self.profile, named, folder, progress).run()
+
+    def push(self, files: Iterable[Path], *, progress: Progress = silent) -> PushReport:
+        """Send DICOM files that the store does not have yet, and say of each what became of it.
+
+        An instance that the store refuses, or a file that is no DICOM file, is reported, not raised.
+        """
+        return Upload(self._session, self.profile, progress).run(files)

@@ -1,0 +1,162 @@
+"""A folder that one series is pulled into: partial files, whole ones, and the list of what was verified."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from multimodal.dicomweb.verify import Header, NotWholeError, read_header
+from multimodal.model.ids import check_uid
+from multimodal.model.references import SeriesRef
+
+MANIFEST = ".manifest.jsonl"
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PulledInstance:
+    """One verified instance on disk."""
+
+    sop_uid: str
+    path: Path
+    bytes: int
+    sha256: str
+
+
+class SeriesFolder:
+    """The folder of one series.
+
+    Parameters
+    ----------
+    path : Path
+        Made where it is not there yet.
+    ref : SeriesRef
+        The series; lines of the list that belong to another are ignored.
+
+    Notes
+    -----
+    ``<SOPInstanceUID>.dcm`` only ever names a verified file: the bytes come in as ``*.part`` and are renamed.
+    ``.manifest.jsonl`` has one line for each (SOP Instance UID, bytes, sha256, store, time), so that a rerun
+    fetches only what is missing; a file that no longer has the bytes of its line counts as missing.
+    """
+
+    def __init__(self, path: Path, ref: SeriesRef) -> None:
+        self.path = path
+        self.ref = ref
+        path.mkdir(parents=True, exist_ok=True)
+        for left in path.glob("*.part"):
+            left.unlink()
+        self.instances = {found.sop_uid: found for found in self._listed()}
+        self.resumed = len(self.instances)
+        self._parts = 0
+        self._manifest = path.joinpath(MANIFEST).open("ab")
+
+    def close(self) -> None:
+        """Close the list."""
+        self._manifest.close()
+
+    @contextlib.contextmanager
+    def part(self) -> Iterator[BinaryIO]:
+        """Open a new partial file for one instance; it is removed if the body of the ``with`` fails."""
+        self._parts += 1
+        path = self.path / f"{self._parts:06d}.part"
+        try:
+            with path.open("wb") as file:
+                yield file
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def accept(self, part: Path, allowed: frozenset[str] | None) -> PulledInstance | None:
+        """Verify a partial file and give it its name; None where the instance is there already.
+
+        Parameters
+        ----------
+        allowed : frozenset of str, optional
+            The SOP Instance UIDs that the series has, where they are known.
+
+        Raises
+        ------
+        NotWholeError
+            If it is not a whole instance of this series; the file is removed.
+        """
+        try:
+            header = _header_of(part)
+            self._check_membership(header, allowed)
+            if header.sop_uid in self.instances:
+                part.unlink()
+                return None
+            size, sha256 = _size_and_sha256(part)
+        except NotWholeError:
+            part.unlink()
+            raise
+        path = self.path / f"{header.sop_uid}.dcm"
+        part.replace(path)
+        instance = PulledInstance(header.sop_uid, path, size, sha256)
+        self._list(instance)
+        self.instances[header.sop_uid] = instance
+        return instance
+
+    def drop(self, sop_uid: str) -> None:
+        """Remove an instance that was pulled earlier and is no longer part of the series."""
+        self.instances.pop(sop_uid).path.unlink(missing_ok=True)
+
+    def _check_membership(self, header: Header, allowed: frozenset[str] | None) -> None:
+        if header.series_uid != self.ref.series_uid:
+            raise NotWholeError(f"an instance of another series came: {header.series_uid}")
+        if allowed is not None and header.sop_uid not in allowed:
+            raise NotWholeError(f"an instance came that the series does not list: {header.sop_uid}")
+
+    def _list(self, instance: PulledInstance) -> None:
+        line = {
+            "series": self.ref.series_uid,
+            "uid": instance.sop_uid,
+            "bytes": instance.bytes,
+            "sha256": instance.sha256,
+            "store": self.ref.store,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        self._manifest.write(orjson.dumps(line) + b"\n")
+        self._manifest.flush()
+
+    def _listed(self) -> Iterator[PulledInstance]:
+        try:
+            lines = self.path.joinpath(MANIFEST).read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                entry = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue  # the line that was being written when the last run ended
+            if entry["series"] != self.ref.series_uid:
+                continue
+            path = self.path / f"{check_uid(entry['uid'])}.dcm"
+            if path.is_file() and _size_and_sha256(path) == (entry["bytes"], entry["sha256"]):
+                yield PulledInstance(entry["uid"], path, entry["bytes"], entry["sha256"])
+
+
+def _header_of(path: Path) -> Header:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise NotWholeError("an empty instance came")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return read_header(data)
+
+
+def _size_and_sha256(path: Path) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()

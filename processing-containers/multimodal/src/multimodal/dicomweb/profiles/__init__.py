@@ -1,0 +1,74 @@
+"""Store profiles: what one kind of server can do and wants, as commented data files beside this module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+import orjson
+from ruamel.yaml import YAML
+
+from multimodal.model.errors import ConfigurationError
+
+_FOLDER = files("multimodal.dicomweb.profiles")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of DICOMweb server; the fields are described in ``profile.schema.json``.
+
+    Parameters
+    ----------
+    searchable : frozenset of str or None
+        Keywords of the attributes that the server searches by; None for all.
+    """
+
+    name: str
+    limit: int
+    short_page_ends: bool
+    empty_status: frozenset[int]
+    encoding: str
+    searchable: frozenset[str] | None
+    counts: bool
+    accept: tuple[str, ...]
+    batch_bytes: int
+    batch_instances: int
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles that exist."""
+    return sorted(file.name.removesuffix(".yaml") for file in _FOLDER.iterdir() if file.name.endswith(".yaml"))
+
+
+@cache
+def load_profile(name: str) -> Profile:
+    """Return the profile `name`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none of that name, or it is not as its schema says.
+    """
+    if name not in profile_names():
+        raise ConfigurationError(f"no store profile named {name!r}; there are: {', '.join(profile_names())}")
+    content: dict[str, Any] = YAML(typ="safe", pure=True).load(_FOLDER.joinpath(f"{name}.yaml").read_text("utf-8"))
+    schema = orjson.loads(_FOLDER.joinpath("profile.schema.json").read_bytes())
+    for problem in jsonschema_rs.validator_for(schema).iter_errors(content):
+        where = "/".join(str(part) for part in problem.instance_path) or "top level"
+        raise ConfigurationError(f"{where}: {problem.message}", file=f"{name}.yaml")
+    query = content["query"]
+    return Profile(
+        name=content["profile"],
+        limit=query["limit"],
+        short_page_ends=query["short_page_ends"],
+        empty_status=frozenset(query["empty_status"]),
+        encoding=query["encoding"],
+        searchable=None if query["searchable"] == "any" else frozenset(query["searchable"]),
+        counts=query["counts"],
+        accept=tuple(content["retrieve"]["accept"]),
+        batch_bytes=content["store"]["batch_bytes"],
+        batch_instances=content["store"]["batch_instances"],
+    )

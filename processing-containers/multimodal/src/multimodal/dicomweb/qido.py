@@ -1,0 +1,175 @@
+"""Searches a store (QIDO-RS, PS3.18 10.6): page by page, and never silently less than there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+import requests
+from pydicom.datadict import dictionary_VR, keyword_dict
+
+from multimodal.dicomweb.errors import QueryRefusedError, SeriesNotFoundError, UnexpectedAnswerError
+from multimodal.dicomweb.matching import matches
+from multimodal.dicomweb.profiles import Profile
+from multimodal.model.dicom_json import text, whole_number
+from multimodal.model.ids import check_uid
+from multimodal.model.references import SeriesRef
+from multimodal.transport.session import HttpSession
+
+Dataset = dict[str, Any]
+
+# Left as they are by every HTTP library and read as they are by servers that do not decode.
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~*?/:@!$'(),;=")
+_SEARCH_HEADERS = {"Accept": "application/dicom+json"}
+_UID_OF_LEVEL = {"studies": "StudyInstanceUID", "series": "SeriesInstanceUID", "instances": "SOPInstanceUID"}
+_NO_WILDCARDS = frozenset({"UI", "DA", "TM", "DT"})  # PS3.4 C.2.2.2.4
+
+
+class Qido:
+    """Searches of one store."""
+
+    def __init__(self, session: HttpSession, profile: Profile) -> None:
+        self._session = session
+        self._profile = profile
+
+    def search(
+        self, path: str, filters: Mapping[str, str] | None = None, fields: Sequence[str] = ()
+    ) -> Iterator[Dataset]:
+        """Yield the matches at `path` (``studies``, ``studies/<uid>/series``, ...) in the DICOM JSON model.
+
+        Parameters
+        ----------
+        filters : mapping of str to str
+            Attribute keyword to value, with the wildcards, ranges and UID lists (by comma) of PS3.4 C.2.2.2. What
+            the store cannot search by, or cannot be sent, is asked for more widely and filtered here.
+        fields : sequence of str
+            Keywords of attributes that the matches should hold as well.
+
+        Raises
+        ------
+        QueryRefusedError
+            If a keyword is none, or the store cannot give all matches.
+        """
+        filters = dict(filters or {})
+        self._check(filters, fields)
+        local = {key: value for key, value in filters.items() if not self._searchable(key)}
+        asked = {key: value for key, value in filters.items() if key not in local}
+        level = path.rsplit("/", 1)[-1]
+        uid_keyword = _UID_OF_LEVEL[level]
+        encoding = self._profile.encoding
+        found = False
+        if encoding != "none":
+            sent = [f"{key}={quote(value, safe='*?,')}" for key, value in asked.items()]
+            for match in self._pages(path, _query(sent, [*fields, *local]), uid_keyword):
+                found = True
+                if _matches_all(match, local):
+                    yield match
+        # A server that does not decode finds nothing, as does one that has nothing: only asking differently tells.
+        special = {key: value for key, value in asked.items() if not set(value) <= _PLAIN}
+        if encoding == "none" or (encoding == "unknown" and special and not found):
+            local |= special
+            sent = [f"{key}={self._widened(key, value)}" for key, value in asked.items()]
+            for match in self._pages(path, _query(sent, [*fields, *local]), uid_keyword):
+                if _matches_all(match, local):
+                    yield match
+
+    def find_series(self, series_uid: str) -> SeriesRef:
+        """Return the reference of a series of which only its own UID is known.
+
+        Raises
+        ------
+        SeriesNotFoundError
+            If the store has none.
+        """
+        store = self._session.store.name
+        for match in self.search("series", {"SeriesInstanceUID": check_uid(series_uid)}, ("StudyInstanceUID",)):
+            if text(match, "SeriesInstanceUID") == series_uid and text(match, "StudyInstanceUID"):
+                return SeriesRef(text(match, "StudyInstanceUID"), series_uid, store)
+        raise SeriesNotFoundError(store, series_uid)
+
+    def instance_count(self, ref: SeriesRef) -> int | None:
+        """Return how many instances the store counts in a series, 0 if it has none such; None if it does not say."""
+        path = f"studies/{ref.study_uid}/series"
+        for match in self.search(path, {"SeriesInstanceUID": ref.series_uid}, ("NumberOfSeriesRelatedInstances",)):
+            if text(match, "SeriesInstanceUID") == ref.series_uid:
+                return whole_number(match, "NumberOfSeriesRelatedInstances")
+        return 0
+
+    def instance_uids(self, ref: SeriesRef) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a series; none if the store has no such series."""
+        path = f"studies/{ref.study_uid}/series/{ref.series_uid}/instances"
+        return frozenset(check_uid(text(match, "SOPInstanceUID")) for match in self.search(path))
+
+    def instance_uids_if_any(self, ref: SeriesRef) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a series, asking for the list only if the store has the series at all."""
+        return self.instance_uids(ref) if self.instance_count(ref) != 0 else frozenset()
+
+    def _check(self, filters: Mapping[str, str], fields: Sequence[str]) -> None:
+        name = self._session.store.name
+        for keyword in [*filters, *fields]:
+            if keyword not in keyword_dict:  # most servers ignore what they do not know, and answer with everything
+                raise QueryRefusedError(name, f"no DICOM attribute is named {keyword!r}")
+        for keyword, value in filters.items():
+            if not value or not value.isprintable():
+                raise QueryRefusedError(name, f"{keyword}={value!r} is nothing to search for")
+
+    def _searchable(self, keyword: str) -> bool:
+        return self._profile.searchable is None or keyword in self._profile.searchable
+
+    def _widened(self, keyword: str, value: str) -> str:
+        """Replace what cannot be sent by a wildcard: ``?`` is one character, but of UTF-8 servers may see bytes."""
+        if set(value) <= _PLAIN:
+            return value
+        if dictionary_VR(keyword) in _NO_WILDCARDS:
+            raise QueryRefusedError(self._session.store.name, f"{keyword}={value!r} cannot be sent to this store")
+        return "".join(char if char in _PLAIN else "?" if char.isascii() else "*" for char in value)
+
+    def _pages(self, path: str, query: str, uid_keyword: str) -> Iterator[Dataset]:
+        limit, offset = self._profile.limit, 0
+        before: list[str] = []
+        while True:
+            page = self._page(path, f"{query}&limit={limit}&offset={offset}".lstrip("&"))
+            uids = [text(match, uid_keyword) for match in page]
+            if page and uids == before:
+                self._check_repeated(len(page))
+                return
+            yield from page
+            if not page or len(page) > limit or (len(page) < limit and self._profile.short_page_ends):
+                return  # more than asked for: the store does not page, and gave everything
+            offset += len(page)
+            before = uids
+
+    def _check_repeated(self, length: int) -> None:
+        """A page came twice, so the store ignores the offset: harmless if the first held fewer than asked for."""
+        if length >= self._profile.limit:
+            raise QueryRefusedError(
+                self._session.store.name,
+                f"the store gives the first {length} matches again and again (it ignores offset): narrow the search",
+            )
+
+    def _page(self, path: str, query: str) -> list[Dataset]:
+        empty = self._profile.empty_status
+        expect = frozenset(status for status in empty if status >= 300)
+        answer = self._session.request("GET", path, query=query, headers=_SEARCH_HEADERS, expect=expect)
+        if answer.status_code != 200 and answer.status_code in empty:
+            return []
+        return self._matches(answer, path) if answer.content.strip() else []
+
+    def _matches(self, answer: requests.Response, path: str) -> list[Dataset]:
+        try:
+            content = orjson.loads(answer.content)
+        except orjson.JSONDecodeError:
+            content = None
+        if not isinstance(content, list) or not all(isinstance(match, dict) for match in content):
+            raise UnexpectedAnswerError(self._session.store.name, f"the answer to {path} is no list of DICOM JSON")
+        return content
+
+
+def _query(sent: Sequence[str], fields: Sequence[str]) -> str:
+    return "&".join([*sent, *(f"includefield={field}" for field in dict.fromkeys(fields))])
+
+
+def _matches_all(match: Dataset, wanted: Mapping[str, str]) -> bool:
+    return all(matches(match, keyword, value) for keyword, value in wanted.items())
