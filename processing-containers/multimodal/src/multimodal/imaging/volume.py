@@ -67,6 +67,12 @@ class Volume:
         """3 x 3; column i is the way from one voxel to the next along array axis i, in mm."""
         return np.asarray(self.direction * np.asarray(self.spacing), dtype=np.float64)
 
+    @cached_property
+    def integral(self) -> bool:
+        """Whether all intensities are whole numbers by their rescaling (CT numbers are)."""
+        pairs = {(h.get("RescaleSlope") or 1, h.get("RescaleIntercept") or 0) for h in self.headers}
+        return all(float(number).is_integer() for pair in pairs for number in pair)
+
     def to_index(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the continuous index (z, y, x) of `points` (n x 3, patient coordinates, mm).
 

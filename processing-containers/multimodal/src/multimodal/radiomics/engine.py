@@ -1,0 +1,185 @@
+"""pyradiomics' feature classes on one region: its matrices and formulas, none of its reading and preparing.
+
+What pyradiomics would do once per class is done once per region: cropping, discretisation, the mesh.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import SimpleITK
+from numpy.typing import NDArray
+from radiomics import firstorder, glcm, gldm, glrlm, glszm, imageoperations, ngtdm, shape
+
+from multimodal.imaging import FailureReason, Roi, RoiFailure, Volume
+from multimodal.model.features import Feature
+from multimodal.radiomics.mesh import measure
+from multimodal.radiomics.profile import Profile
+from multimodal.radiomics.resampling import Region, region_of
+from multimodal.radiomics.results import RoiResult
+from multimodal.terminology.radiomics_codes import feature_code
+
+# A co-occurrence matrix has levels x levels x 13 numbers: 650 MB at this limit.
+MOST_LEVELS = 2500
+# pyradiomics reports each failing feature here and goes on with NaN; we report them ourselves.
+logging.getLogger("radiomics").setLevel(logging.CRITICAL)
+
+
+class _Discretised:
+    """Takes the grey levels that were made once for all classes (mixed in before a pyradiomics class)."""
+
+    settings: dict[str, Any]
+    coefficients: dict[str, Any]
+
+    def _applyBinning(self, matrix: NDArray[Any]) -> NDArray[Any]:  # noqa: N802 - pyradiomics' name
+        levels: NDArray[Any] = self.settings["levels"]
+        self.coefficients["grayLevels"] = self.settings["level_values"]
+        self.coefficients["Ng"] = int(self.settings["level_values"][-1])
+        return levels
+
+
+class _Shape(shape.RadiomicsShape):  # type: ignore[misc]
+    """pyradiomics' shape features over our measure of the same mesh."""
+
+    def _initSegmentBasedCalculation(self) -> None:  # noqa: N802 - pyradiomics' name
+        mask = SimpleITK.GetArrayFromImage(self.inputMask) == self.label
+        self.pixelSpacing = np.array(self.inputImage.GetSpacing()[::-1])
+        self.labelledVoxelCoordinates = np.where(mask)
+        z, y, x = (float(v) for v in self.pixelSpacing)
+        mesh = measure(mask, (z, y, x))
+        self.SurfaceArea, self.Volume, self.diameters = mesh.area, mesh.volume, mesh.diameters
+        self.eigenValues = _eigenvalues(np.stack(self.labelledVoxelCoordinates, axis=1) * self.pixelSpacing)
+
+
+def _eigenvalues(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the variances along the principal axes, ascending; real, and no rounding error below zero."""
+    centred = (points - points.mean(axis=0)) / math.sqrt(len(points))
+    values = np.linalg.eigvalsh(centred.T @ centred)
+    return np.where((values < 0) & (values > -1e-10), 0.0, values)
+
+
+@cache
+def _classes() -> dict[str, type]:
+    textures: dict[str, Any] = {
+        "firstorder": firstorder.RadiomicsFirstOrder,
+        "glcm": glcm.RadiomicsGLCM,
+        "glrlm": glrlm.RadiomicsGLRLM,
+        "glszm": glszm.RadiomicsGLSZM,
+        "gldm": gldm.RadiomicsGLDM,
+        "ngtdm": ngtdm.RadiomicsNGTDM,
+    }
+    return {"shape": _Shape} | {
+        # __module__ decides under which logger a class reports
+        name: type(f"Discretised{parent.__name__}", (_Discretised, parent), {"__module__": parent.__module__})
+        for name, parent in textures.items()
+    }
+
+
+def compute(volume: Volume, roi: Roi, profile: Profile) -> RoiResult:
+    """Return the features of `roi`, or the reason why there are none; never a placeholder."""
+    failure = roi.failure or _too_small(roi.mask, profile)
+    if failure is not None:
+        return RoiResult(roi, failure=failure, flags=roi.flags)
+    try:
+        region = region_of(volume, roi, profile.settings["resampling"])
+        failure = _too_small(region.mask, profile)
+        if failure is not None:
+            return RoiResult(roi, failure=failure, flags=roi.flags)
+        values = dict(_values(region, profile))
+    except (ValueError, RuntimeError, ArithmeticError, LookupError, MemoryError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        return RoiResult(roi, failure=RoiFailure(FailureReason.ENGINE, text[:300]), flags=roi.flags)
+    features = tuple(_feature(name, v, volume.modality) for name, v in values.items() if v is not None)
+    missing = tuple(name for name, v in values.items() if v is None)
+    flags = (*roi.flags, *((f"no value: {', '.join(missing)}",) if missing else ()))
+    return RoiResult(roi, features, flags=flags, missing=missing)
+
+
+def _too_small(mask: NDArray[np.bool_], profile: Profile) -> RoiFailure | None:
+    minimum = profile.settings["minimum"]
+    voxels = int(np.count_nonzero(mask))
+    if voxels < minimum["voxels"]:
+        return RoiFailure(FailureReason.TOO_SMALL, f"{voxels} voxel(s), the profile asks for {minimum['voxels']}")
+    extents = [int(np.ptp(axis)) + 1 for axis in np.nonzero(mask)]
+    dimensions = sum(extent > 1 for extent in extents)
+    if dimensions < minimum["dimensions"]:
+        return RoiFailure(
+            FailureReason.TOO_SMALL,
+            f"{voxels} voxels in {dimensions} dimension(s), the profile asks for {minimum['dimensions']}",
+        )
+    return None
+
+
+def _values(region: Region, profile: Profile) -> Iterator[tuple[str, float | None]]:
+    """Yield every feature of the profile with its value, None where it has none."""
+    image = SimpleITK.GetImageFromArray(region.image)
+    mask = SimpleITK.GetImageFromArray(region.mask.astype(np.uint8))
+    for each in (image, mask):
+        each.SetSpacing([float(v) for v in reversed(region.spacing)])
+    settings = _settings(region, profile)
+    for name in profile.classes:
+        with np.errstate(all="ignore"):  # what divides by zero comes out as NaN, and NaN does not go out
+            found = _classes()[name](image, mask, **settings).execute()
+        for feature, value in found.items():
+            yield _named(f"original_{name}_{feature}", _finite(value), profile)
+
+
+def _settings(region: Region, profile: Profile) -> dict[str, Any]:
+    texture = profile.settings["texture"]
+    levels = _grey_levels(region, profile.settings["discretisation"])
+    return {
+        "label": 1,
+        "levels": levels,
+        "level_values": np.unique(levels[region.mask]),
+        "distances": [texture["distance"]],
+        "symmetricalGLCM": texture["symmetrical"],
+        "gldm_a": texture["dependence_tolerance"],
+        "voxelArrayShift": 0,
+    }
+
+
+def _grey_levels(region: Region, discretisation: dict[str, Any]) -> NDArray[np.int64]:
+    """Return the grey level of each voxel of the region (1 and up), 0 outside, as pyradiomics bins."""
+    intensities = region.image[region.mask]
+    ends = np.array([intensities.min(), intensities.max()])
+    width = discretisation.get("width")
+    if width and (float(ends[1]) - float(ends[0])) / width > MOST_LEVELS:
+        raise ValueError(
+            f"bin width {width:g} makes more than {MOST_LEVELS} grey levels of intensities from {ends[0]:g} to "
+            f"{ends[1]:g}; choose a wider one"
+        )
+    # only the ends of the intensities decide the edges; pyradiomics would look for them in every voxel, in Python
+    edges = imageoperations.getBinEdges(ends, binWidth=width, binCount=discretisation.get("count"))
+    levels = np.zeros(region.image.shape, dtype=np.int64)
+    levels[region.mask] = np.digitize(intensities, edges)
+    return levels
+
+
+def _finite(value: Any) -> float | None:
+    number = complex(np.asarray(value).item())
+    real = number.real
+    return real if math.isfinite(real) and abs(number.imag) <= 1e-9 * max(1.0, abs(real)) else None
+
+
+def _named(name: str, value: float | None, profile: Profile) -> tuple[str, float | None]:
+    """Return name and value so that the name's code names this very quantity."""
+    if name == "original_firstorder_Kurtosis" and profile.settings["kurtosis"] == "excess":
+        return "original_firstorder_ExcessKurtosis", None if value is None else value - 3
+    return name, value
+
+
+def _feature(name: str, value: float, modality: str) -> Feature:
+    code = feature_code(name)
+    return Feature(
+        name=name,
+        value=value,
+        unit=code.unit_for(modality),
+        ibsi_code=code.ibsi_code,
+        display=code.display,
+        aggregation=code.aggregation,
+    )

@@ -1,0 +1,135 @@
+"""Profiles: the settings of an extraction, as data files that a person can read and change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jsonschema_rs
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from multimodal.model.errors import ConfigurationError
+
+DEFAULT_PROFILE = "pyradiomics-compat"
+_MINIMUM = {"voxels": 2, "dimensions": 2}
+_TEXTURE = {"distance": 1, "symmetrical": True, "dependence_tolerance": 0}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Settings of one extraction.
+
+    Parameters
+    ----------
+    name : str
+        Name, for people.
+    settings : mapping
+        All settings, defaults filled in; the schema is ``profile.schema.json``.
+    sha256 : str
+        Hash of what changes the values (not of name and description): the identity of the configuration.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    sha256: str
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Feature classes, in the order in which they are computed."""
+        return tuple(self.settings["classes"])
+
+    @property
+    def discretisation(self) -> str:
+        """How intensities become grey levels, in the shortest words: ``FBS 25`` (width) or ``FBN 32`` (count)."""
+        chosen = self.settings["discretisation"]
+        return f"FBS {chosen['width']:g}" if "width" in chosen else f"FBN {chosen['count']}"
+
+    @property
+    def discretisation_code(self) -> str:
+        """IBSI code of the discretisation: Q3RU fixed bin size, K15C fixed bin number."""
+        return "Q3RU" if "width" in self.settings["discretisation"] else "K15C"
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Load a profile by the name of one that ships here, or from a file.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such profile, or it is not valid; the error names file and place.
+    """
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ConfigurationError("there is no such profile file", file=path)
+        return _parse(path.read_text(encoding="utf-8"), path)
+    known = profile_names()
+    if str(name_or_path) not in known:
+        raise ConfigurationError(
+            f"no profile {str(name_or_path)!r}; there are {', '.join(known)}, or give a .yaml file"
+        )
+    file = resources.files(__package__).joinpath("profiles", f"{name_or_path}.yaml")
+    return _parse(file.read_text(encoding="utf-8"), Path(f"{name_or_path}.yaml"))
+
+
+def profile_names() -> tuple[str, ...]:
+    """Return the names of the profiles that ship here."""
+    folder = resources.files(__package__).joinpath("profiles")
+    return tuple(sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def _parse(text: str, file: Path) -> Profile:
+    try:
+        document = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise ConfigurationError(
+            f"not valid YAML: {error.problem}",
+            file=file,
+            line=mark.line + 1 if mark else None,
+            column=mark.column + 1 if mark else None,
+        ) from error
+    plain = json.loads(json.dumps(document, default=str))
+    wrong = next(iter(_validator().iter_errors(plain)), None)
+    if wrong is not None:
+        _refuse(document, list(wrong.instance_path), wrong.message, file)
+    settings = {
+        **plain,
+        "minimum": _MINIMUM | plain.get("minimum", {}),
+        "texture": _TEXTURE | plain.get("texture", {}),
+        "resampling": _resampling(plain.get("resampling")),
+    }
+    hashed = {key: value for key, value in settings.items() if key not in ("name", "description")}
+    sha256 = hashlib.sha256(json.dumps(hashed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return Profile(str(settings["name"]), settings, sha256)
+
+
+def _resampling(chosen: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if chosen is None else {"interpolator": "bspline", **chosen}
+
+
+@cache
+def _validator() -> Any:
+    schema = resources.files(__package__).joinpath("profile.schema.json").read_text(encoding="utf-8")
+    return jsonschema_rs.validator_for(json.loads(schema))
+
+
+def _refuse(document: Any, path: list[str | int], message: str, file: Path) -> NoReturn:
+    """Raise with the line of the innermost key of `path` that has one."""
+    line: int | None = None
+    here = document
+    for key in path:
+        if not hasattr(here, "lc"):
+            break
+        place = here.lc.key(key) if isinstance(key, str) else here.lc.item(key)
+        line = place[0] + 1
+        here = here[key]
+    at = ".".join(str(key) for key in path)
+    raise ConfigurationError(f"{at}: {message}" if at else message, file=file, line=line)
