@@ -59,6 +59,10 @@ class DicomWeb:
         """Close all connections."""
         self._session.close()
 
+    def has_studies(self) -> bool:
+        """Tell whether a search for one study finds one: the smallest call that proves address and login."""
+        return self._qido.has_any("studies")
+
     def studies(self, filters: Mapping[str, str] | None = None, fields: Sequence[str] = ()) -> Iterator[Dataset]:
         """Yield the studies that match `filters`, page by page; see `multimodal.dicomweb.qido.Qido.search`."""
         return self._qido.search("studies", filters, fields)

@@ -75,6 +75,10 @@ class Qido:
                 if _matches_all(match, local):
                     yield match
 
+    def has_any(self, path: str) -> bool:
+        """Tell whether there is anything at `path`, by asking for one match."""
+        return bool(self._page(path, "limit=1"))
+
     def find_series(self, series_uid: str) -> SeriesRef:
         """Return the reference of a series of which only its own UID is known.
 

@@ -1,0 +1,67 @@
+"""Asks a named store whether it is there and lets us in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+import requests
+
+from multimodal.dicomweb import UnexpectedAnswerError, open_dicomweb
+from multimodal.model.errors import ConfigurationError
+from multimodal.transport.session import HttpSession
+from multimodal.transport.stores import Store
+
+
+def check_store(store: Store) -> str:
+    """Return one line that says what was found at `store`, after a real call to it.
+
+    Raises
+    ------
+    ConfigurationError, RemoteError
+        With the cause in one line.
+    """
+    return {"dicomweb": _dicomweb, "fhir": _fhir, "opensearch": _opensearch, "folder": _folder}[store.kind](store)
+
+
+def _dicomweb(store: Store) -> str:
+    with open_dicomweb(store) as dicom:
+        found = dicom.has_studies()
+    return f"answers searches, profile {store.profile}; it has {'studies' if found else 'no study'}"
+
+
+def _fhir(store: Store) -> str:
+    with HttpSession(store) as session:
+        statement = _json(store, session.request("GET", "metadata", headers={"Accept": "application/fhir+json"}))
+    if statement.get("resourceType") != "CapabilityStatement":
+        raise UnexpectedAnswerError(store.name, f"{store.url}/metadata is no CapabilityStatement; is it a FHIR server?")
+    software = statement.get("software", {})
+    return f"{software.get('name', 'a FHIR server')} {software.get('version', '')}, FHIR {statement.get('fhirVersion')}"
+
+
+def _opensearch(store: Store) -> str:
+    with HttpSession(store) as session:
+        version = _json(store, session.request("GET", "")).get("version")
+    if not isinstance(version, dict):
+        raise UnexpectedAnswerError(store.name, f"{store.url} is no OpenSearch server")
+    return f"{version.get('distribution', 'elasticsearch')} {version.get('number')}, index {store.index}"
+
+
+def _folder(store: Store) -> str:
+    path = Path(store.path)
+    there = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"store {store.name}: cannot write to {there}")
+    return f"{path} is writable" if there == path else f"{path} can be made"
+
+
+def _json(store: Store, answer: requests.Response) -> dict[str, Any]:
+    try:
+        content = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        raise UnexpectedAnswerError(store.name, f"{store.url} answers with no JSON object")
+    return content

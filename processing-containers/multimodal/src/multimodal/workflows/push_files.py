@@ -1,0 +1,58 @@
+"""DICOM files of a folder -> a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from multimodal.dicomweb import DicomWeb, PushReport
+from multimodal.model.errors import DataRefusedError
+from multimodal.model.issues import Issue
+from multimodal.model.progress import Progress, silent
+from multimodal.model.results import Status, WorkflowResult
+
+INSTANCE_NOT_STORED = "E902"
+
+
+def push_files(dicom: DicomWeb, folder: Path, *, progress: Progress = silent) -> WorkflowResult:
+    """Send every DICOM file below `folder` (files and folders whose names begin with a dot apart).
+
+    Returns
+    -------
+    WorkflowResult
+        ``partial`` with an issue for each file that the store did not take; ``nothing`` for an empty folder.
+
+    Raises
+    ------
+    DataRefusedError
+        If the folder is none, or not one of its files came to be in the store.
+    """
+    if not folder.is_dir():
+        raise DataRefusedError(f"no such folder: {folder}")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _hidden(path.relative_to(folder)))
+    if not files:
+        return WorkflowResult(Status.NOTHING)
+    report = dicom.push(files, progress=progress)
+    if not report.stored and not report.already:
+        first = report.failed[0]
+        raise DataRefusedError(f"{dicom.store.name} took none of {len(files)} files; {first.path}: {first.reason}")
+    return WorkflowResult(
+        Status.PARTIAL if report.failed else Status.DONE,
+        {
+            "files": len(files),
+            "instances stored": len(report.stored),
+            "instances there before": len(report.already),
+            "bytes sent": report.sent_bytes,
+        },
+        issues=_issues(report, folder),
+    )
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _issues(report: PushReport, folder: Path) -> list[Issue]:
+    return [
+        Issue(INSTANCE_NOT_STORED, failed.reason, sheet=str(failed.path.relative_to(folder)), record=failed.sop_uid)
+        for failed in report.failed
+    ]
