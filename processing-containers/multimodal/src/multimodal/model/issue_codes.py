@@ -45,6 +45,21 @@ class IssueCode(Enum):
     EXPRESSION = ("E605", "expression-failed", "correct the expression in the mapping, or the cells that it reads")
     UNKNOWN_PATIENT = ("E701", "unknown-patient", "correct the identifier, or import the patient first")
 
+    SERIES_UNUSABLE = ("R101", "series-unusable", "look at the images; a complete, regular series can be measured")
+    MASK_UNUSABLE = ("R102", "mask-unusable", "check that the mask was drawn on this series")
+    SERIES_WITHOUT_PATIENT = ("R103", "series-without-patient", "give the images a Patient ID, then extract again")
+    ROI_FAILED = ("R111", "roi-not-measured", "correct or remove this region in the mask, then extract again")
+    RESULT_NOT_STORED = ("R121", "result-not-stored", "see the reason of the store, then extract again")
+    STUDY_WITHOUT_PATIENT = ("S101", "study-without-patient", "give the study a Patient ID in the image store")
+    STUDY_OF_TWO_PATIENTS = ("S102", "study-of-two-patients", "correct the Patient ID of one of the two in the store")
+    STUDY_UNUSABLE = ("S103", "study-unusable", "correct the study's UIDs in the image store")
+    PATIENT_WITHOUT_SERIES = ("J101", "patient-without-series", "send the images, or correct the patient identifier")
+    SERIES_WITHOUT_CLINICAL = ("J102", "series-without-clinical-row", "import the row, or correct the identifier")
+    DOCUMENT_WITHOUT_PATIENT = ("J103", "document-without-patient", "give the series a Patient ID")
+    DOCUMENT_REFUSED = ("J201", "document-refused", "correct the value the index complains about")
+    DOCUMENT_MISSING = ("J202", "document-missing", "wait until the platform has indexed the series, then join again")
+    KEY_REFUSED = ("J203", "key-refused", "give the column another `name:` in the mapping")
+
     def __init__(self, code: str, title: str, suggestion: str) -> None:
         self.code = code
         self.title = title

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from multimodal.model.ids import resource_id
-from multimodal.resources.systems import DCM, IBSI, RADIOMICS_CONFIGURATION, RADIOMICS_SETTING, UCUM
+from multimodal.resources.systems import DCM, RADIOMICS_CONFIGURATION, RADIOMICS_SETTING, UCUM
+from multimodal.terminology.radiomics_codes import IBSI_SYSTEM
 
-# Settings that IBSI has a code for (chapter 3.4, discretisation), by their pyradiomics names.
-_IBSI_SETTINGS = {"binWidth": ("Q3RU", "Fixed bin size"), "binCount": ("K15C", "Fixed bin number")}
+# Settings that IBSI has a code for (reference manual 2.7), by their names in a profile.
+_IBSI_SETTINGS = {
+    "discretisation.width": ("Q3RU", "Fixed bin size"),
+    "discretisation.count": ("K15C", "Fixed bin number"),
+}
 
 
 def device_id(engine: str, version: str, settings_sha256: str) -> str:
@@ -64,8 +68,8 @@ def _flat(settings: Mapping[str, Any], outer: str = "") -> list[tuple[str, Any]]
 
 def _property(name: str, value: Any) -> dict[str, Any]:
     coding = [{"system": RADIOMICS_SETTING, "code": name}]
-    if ibsi := _IBSI_SETTINGS.get(name.rsplit(".", 1)[-1]):
-        coding.insert(0, {"system": IBSI, "code": ibsi[0], "display": ibsi[1]})
+    if ibsi := _IBSI_SETTINGS.get(name):
+        coding.insert(0, {"system": IBSI_SYSTEM, "code": ibsi[0], "display": ibsi[1]})
     found: dict[str, Any] = {"type": {"coding": coding}}
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         found["valueQuantity"] = [{"value": value, "system": UCUM, "code": "1"}]

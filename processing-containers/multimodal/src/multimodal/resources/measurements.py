@@ -9,30 +9,16 @@ from multimodal.model.features import Feature
 from multimodal.resources.body_structure import body_structure_id
 from multimodal.resources.measured_roi import MeasuredRoi
 from multimodal.resources.systems import (
+    BY_SCHEME,
     DCM,
-    IBSI,
     MASK_INSTANCE,
     MASK_SERIES,
-    RADIOMICS_FEATURE,
     SCT,
     SEGMENT_NUMBER,
     SOURCE_SERIES,
     UCUM,
 )
-
-# How a texture feature was brought together over directions and slices (IBSI reference manual 3.6).
-_AGGREGATIONS = {
-    "BTW3": "2D, averaged over slices and directions",
-    "SUJT": "2D, merged directions, averaged over slices",
-    "JJUI": "2.5D, merged over slices, averaged over directions",
-    "ZW7Z": "2.5D, merged over slices and directions",
-    "ITBB": "3D, averaged over directions",
-    "IAZD": "3D, merged over directions",
-    "8QNN": "2D, averaged over slices",
-    "62GR": "2.5D, merged over slices",
-    "KOBO": "3D, one volume",
-    "DHQ4": "Volumetric",
-}
+from multimodal.terminology.radiomics_codes import AGGREGATIONS, FEATURE_SYSTEM, IBSI_SYSTEM, feature_codes
 
 
 def feature_observations(
@@ -78,22 +64,31 @@ def feature_observations(
 
 
 def _feature(roi: MeasuredRoi, feature: Feature) -> dict[str, Any]:
-    codings = [{"system": RADIOMICS_FEATURE, "code": feature.name, "display": feature.display}]
-    if feature.ibsi_code:
-        codings.insert(0, {"system": IBSI, "code": feature.ibsi_code, "display": feature.display})
     resource: dict[str, Any] = {
         "resourceType": "Observation",
         "id": roi.observation_id(feature.name),
         "extension": _place(roi),
         "status": "final",
         "category": [_imaging(), _concept(SCT, "122869004", "Measurement procedure")],
-        "code": {"coding": codings, "text": feature.display},
+        "code": {"coding": _codings(feature), "text": feature.display},
         **_context(roi),
         "valueQuantity": {"value": feature.value, "unit": feature.unit, "system": UCUM, "code": feature.unit},
     }
     if feature.aggregation:
-        resource["method"] = _concept(IBSI, feature.aggregation, _AGGREGATIONS.get(feature.aggregation, ""))
+        resource["method"] = _concept(IBSI_SYSTEM, feature.aggregation, AGGREGATIONS.get(feature.aggregation, ""))
     return resource
+
+
+def _codings(feature: Feature) -> list[dict[str, Any]]:
+    """Return IBSI's code where there is one, the engine's name, and the code DICOM prefers for a plain statistic."""
+    codings = [{"system": FEATURE_SYSTEM, "code": feature.name, "display": feature.display}]
+    if feature.ibsi_code:
+        codings.insert(0, {"system": IBSI_SYSTEM, "code": feature.ibsi_code, "display": feature.display})
+    known = feature_codes().get(feature.name)
+    if known and known.alternative:
+        scheme, code = known.alternative
+        codings.append({"system": BY_SCHEME[scheme], "code": code})
+    return codings
 
 
 def _place(roi: MeasuredRoi) -> list[dict[str, Any]]:

@@ -6,14 +6,14 @@ DICOM_UID = "urn:dicom:uid"
 URI = "urn:ietf:rfc:3986"
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 SCT = "http://snomed.info/sct"
+UMLS = "http://www.nlm.nih.gov/research/umls"
 UCUM = "http://unitsofmeasure.org"
-# The DICOM coding scheme "IBSI" by its UID (PS3.16 table 8-1); HL7 has no other name for it.
-IBSI = "urn:oid:1.2.840.10008.2.16.13"
+# DICOM coding scheme designator (PS3.16 chapter 8) -> FHIR system
+BY_SCHEME = {"SCT": SCT, "DCM": DCM, "UMLS": UMLS}
 
 OWN = "https://kaapana-multimodal.github.io/fhir"
 RADIOMICS_CONFIGURATION = f"{OWN}/sid/radiomics-config"
 RADIOMICS_SETTING = f"{OWN}/CodeSystem/radiomics-setting"
-RADIOMICS_FEATURE = f"{OWN}/CodeSystem/radiomics-feature"
 SEGMENT_NUMBER = f"{OWN}/StructureDefinition/dicom-segment-number"
 SOURCE_SERIES = f"{OWN}/StructureDefinition/dicom-source-series-uid"
 # Extensions of the German Medical Informatics Initiative, module Imaging (R4): the mask's series and instance.
