@@ -1,0 +1,50 @@
+"""``multimodal radiomics``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from multimodal.cli.show import show
+from multimodal.host.progress import ShownProgress
+from multimodal.host.run import outcome
+from multimodal.radiomics.profile import DEFAULT_PROFILE, load_profile
+from multimodal.workflows.measure_rois import measure_rois, write_measured
+
+
+@click.command("radiomics")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    required=True,
+    help="Folder of one image series.",
+)
+@click.option(
+    "--mask",
+    "masks",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    multiple=True,
+    help="A SEG or RTSTRUCT file, or a folder of them; may be repeated.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where to.")
+@click.option(
+    "--profile", default=DEFAULT_PROFILE, show_default=True, help="A profile that ships here, or a .yaml file."
+)
+@click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Work on so many ROIs at once.")
+def command(image: Path, masks: tuple[Path, ...], out: Path, profile: str, processes: int) -> int:
+    """Compute radiomics features of a series and its masks; no server is needed.
+
+    Writes features.csv, sr.dcm (TID 1500), seg.dcm (the voxels of an RTSTRUCT), result.json and, for regions that
+    could not be measured, errors.csv into OUT.
+    """
+    settings = load_profile(profile)
+    with ShownProgress() as progress:
+        measured = measure_rois(image, masks, profile=settings, processes=processes, progress=progress)
+    result = write_measured(measured, out, settings)
+    for name, content in outcome(result).items():
+        (out / name).write_bytes(content)
+    for issue in result.issues:
+        click.echo(f"{issue.code} {issue.value or issue.sheet}: {issue.message}", err=True)
+    return show(result, errors_csv=out / "errors.csv")
