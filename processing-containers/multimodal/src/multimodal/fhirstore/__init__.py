@@ -1,6 +1,23 @@
 """FHIR servers and NDJSON folders: bundles, manifest, diff, retry, searches."""
 
 from multimodal.fhirstore.errors import ConflictError, EndlessPagesError, FhirRefusedError, TooManyDeletesError
+from multimodal.fhirstore.load import load
+from multimodal.fhirstore.manifest import mark_interrupted
+from multimodal.fhirstore.ndjson import NdjsonFolder
+from multimodal.fhirstore.report import Group, LoadReport
 from multimodal.fhirstore.server import FhirServer
+from multimodal.fhirstore.writes import Target
 
-__all__ = ["ConflictError", "EndlessPagesError", "FhirRefusedError", "FhirServer", "TooManyDeletesError"]
+__all__ = [
+    "ConflictError",
+    "EndlessPagesError",
+    "FhirRefusedError",
+    "FhirServer",
+    "Group",
+    "LoadReport",
+    "NdjsonFolder",
+    "Target",
+    "TooManyDeletesError",
+    "load",
+    "mark_interrupted",
+]

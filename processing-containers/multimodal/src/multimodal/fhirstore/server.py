@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import requests
 
+from multimodal.fhirstore.bodies import SHARED, SOURCE, WRITER, source_of, writers_of
 from multimodal.fhirstore.errors import ConflictError, EndlessPagesError, FhirRefusedError
+from multimodal.fhirstore.sending import deliver, post_once, send
+from multimodal.fhirstore.writes import Outcome, Write
 from multimodal.model.errors import RemoteError
 from multimodal.transport.session import HttpSession, NotFoundError
 
@@ -33,6 +36,8 @@ class FhirServer:
         Session of a store of kind fhir.
     """
 
+    shared_at_once = 100
+
     def __init__(self, session: HttpSession) -> None:
         self._session = session
 
@@ -41,13 +46,22 @@ class FhirServer:
         """Name of the store."""
         return self._session.store.name
 
+    @property
+    def address(self) -> str:
+        """Base address of the server."""
+        return self._session.store.url
+
     def read(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
         """Return the current version of a resource, or None where there is none or it was deleted."""
         return self._get(f"{resource_type}/{quote(resource_id, safe='')}")
 
-    def read_version(self, resource_type: str, resource_id: str, version: int) -> dict[str, Any] | None:
-        """Return one version of a resource, or None where there is none."""
-        return self._get(f"{resource_type}/{quote(resource_id, safe='')}/_history/{version}")
+    def previous(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
+        """Return the version before the current one, or None where there is none."""
+        current = self.read(resource_type, resource_id)
+        version = str((current or {}).get("meta", {}).get("versionId", ""))
+        if not version.isdigit() or int(version) < 2:
+            return None
+        return self._get(f"{resource_type}/{quote(resource_id, safe='')}/_history/{int(version) - 1}")
 
     def read_many(self, references: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
         """Return the current versions of those of `references` (type, id) that there are.
@@ -59,8 +73,7 @@ class FhirServer:
         found = {}
         for start in range(0, len(references), _READ_AT_ONCE):
             chunk = references[start : start + _READ_AT_ONCE]
-            entries = [{"request": {"method": "GET", "url": f"{kind}/{key}"}} for kind, key in chunk]
-            answers = self._post(orjson.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}))
+            answers = self._batch([f"{kind}/{key}" for kind, key in chunk])
             for reference, answer in zip(chunk, answers, strict=True):
                 status = str(answer.get("response", {}).get("status", ""))
                 if status.startswith("200") and "resource" in answer:
@@ -106,6 +119,21 @@ class FhirServer:
         query = urlencode([("_summary", "count"), *(params or {}).items()], doseq=True, quote_via=quote)
         return int(self._searched(resource_type, query, resource_type)["total"])
 
+    def of_source(self, source: str) -> Iterator[dict[str, Any]]:
+        """Yield the resources that `source` wrote (``meta.source``) or contributed to (our tag)."""
+        queries = {}
+        for kind in self.types():
+            queries[kind] = {"_tag": f"{WRITER}|{source}"} if kind in SHARED else {"_source": SOURCE + source}
+        urls = [f"{kind}?_summary=count&{urlencode(query, quote_via=quote)}" for kind, query in queries.items()]
+        counts = [answer.get("resource", {}).get("total") for answer in self._batch(urls)]
+        if all(count is None for count in counts):
+            raise RemoteError(self.name, "cannot search by _source, so nobody can tell what was loaded before")
+        for kind in [kind for kind, count in zip(queries, counts, strict=True) if count]:
+            for resource in self.search(kind, queries[kind]):
+                # HAPI finds a resource by the source of its earlier versions too.
+                if source == source_of(resource) or source in writers_of(resource):
+                    yield resource
+
     def types(self) -> list[str]:
         """Return the resource types the server keeps, as its CapabilityStatement says."""
         statement = self._json(self._session.request("GET", "metadata", headers=_HEADERS))
@@ -131,6 +159,23 @@ class FhirServer:
     def post_entries(self, entries: Sequence[bytes]) -> list[dict[str, Any]]:
         """Post a transaction of entries that are JSON already; see `transaction`."""
         return self._post(b'{"resourceType":"Bundle","type":"transaction","entry":[' + b",".join(entries) + b"]}")
+
+    def write(self, groups: Iterable[Sequence[Write]]) -> Iterator[Outcome]:
+        """Write `groups`, each in one transaction, and yield what became of them as it is acknowledged."""
+        return send(self.post_entries, groups)
+
+    def write_shared(self, writes: Sequence[Write]) -> Outcome:
+        """Write shared resources, each under its `version`; see `Target`."""
+        try:
+            return post_once(self.post_entries, writes)
+        except ConflictError:
+            raise
+        except FhirRefusedError:
+            return deliver(self.post_entries, [[write] for write in writes])
+
+    def _batch(self, urls: Sequence[str]) -> list[dict[str, Any]]:
+        entries = [{"request": {"method": "GET", "url": url}} for url in urls]
+        return self._post(orjson.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}))
 
     def _post(self, bundle: bytes) -> list[dict[str, Any]]:
         answer = self._session.request("POST", "", headers=_HEADERS, data=bundle, expect=_REFUSALS)

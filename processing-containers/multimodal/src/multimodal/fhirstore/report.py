@@ -1,0 +1,79 @@
+"""What goes into a load and what comes out of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from multimodal.model.issues import Issue
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Resources that belong together and are stored in one transaction.
+
+    Parameters
+    ----------
+    resources : sequence of dict
+        R4 resources with ids.
+    origin : str
+        What they were made from, e.g. a record or a series.
+    row : int or None
+        Row of the source, as a spreadsheet counts.
+    """
+
+    resources: Sequence[dict[str, Any]]
+    origin: str = ""
+    row: int | None = None
+
+
+@dataclass(slots=True)
+class LoadReport:
+    """Outcome of a load, or of a dry run (what it would do).
+
+    Parameters
+    ----------
+    created, updated, unchanged, deleted : Counter
+        Resources by type. `deleted` counts those marked as entered in error too.
+    absent : Counter
+        Resources of earlier loads that the input no longer has and that were kept.
+    refused : list of Issue
+        Resources that were not stored.
+    warnings : list of str
+        What a person should know.
+    written : list of str
+        References (``Type/id``) of what was created, updated or deleted.
+    recovered : bool
+        An earlier load did not end; this one completed it.
+    """
+
+    created: Counter[str] = field(default_factory=Counter)
+    updated: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+    absent: Counter[str] = field(default_factory=Counter)
+    refused: list[Issue] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    recovered: bool = False
+
+    @property
+    def total(self) -> int:
+        """Number of resources that were written or deleted."""
+        return self.created.total() + self.updated.total() + self.deleted.total()
+
+    def counts(self) -> dict[str, int]:
+        """Return the counters under names for people, e.g. ``{"Patient created": 12}``."""
+        named = {
+            "created": self.created, "updated": self.updated, "unchanged": self.unchanged,
+            "deleted": self.deleted, "absent, kept": self.absent,
+        }  # fmt: skip
+        counts = {
+            f"{kind} {what}": counter[kind]
+            for what, counter in named.items()
+            for kind in sorted(counter)
+            if counter[kind]
+        }
+        return {**counts, "resources refused": len(self.refused)} if self.refused else counts
