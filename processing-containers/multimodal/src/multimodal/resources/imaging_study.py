@@ -39,6 +39,7 @@ def imaging_study(
     """
     uid = check_uid(text(study, "StudyInstanceUID"))
     listed = sorted((_series(one, instances or {}) for one in series), key=_place)
+    counts = [one.get("numberOfInstances") for one in listed]
     modalities = sorted({one["modality"]["code"] for one in listed})
     resource: dict[str, Any] = {
         **bare_imaging_study(uid, patient),
@@ -48,7 +49,8 @@ def imaging_study(
         ),
         "description": text(study, "StudyDescription"),
         "numberOfSeries": len(listed),
-        "numberOfInstances": sum(one.get("numberOfInstances", 0) for one in listed),
+        # Some stores count nothing; a sum of the others would be wrong.
+        "numberOfInstances": None if None in counts else sum(counts),
         "series": listed,
     }
     return _without_empty(resource)
