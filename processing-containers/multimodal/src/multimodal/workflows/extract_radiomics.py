@@ -1,0 +1,260 @@
+"""Image series and their masks -> features: Observations in FHIR, a table in the bucket, SR and SEG in the store."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from multimodal.bucket import Bucket
+from multimodal.dicomweb import DicomWeb
+from multimodal.fhirstore import Target
+from multimodal.imaging import MaskError, Roi, Volume, VolumeError, read_rois, read_volume
+from multimodal.model.errors import ConfigurationError
+from multimodal.model.issue_codes import IssueCode
+from multimodal.model.issues import Issue
+from multimodal.model.progress import Progress, silent
+from multimodal.model.references import PatientRef
+from multimodal.model.results import Status, WorkflowResult
+from multimodal.radiomics import Profile, RoiResult, engine_version, extract
+from multimodal.radiomics.report import measurement_report
+from multimodal.radiomics.segmentation import segmentation
+from multimodal.radiomics.table import write_features_csv
+from multimodal.radiomics.written import is_derived_by_us
+from multimodal.resources.outcomes import operation_outcome
+from multimodal.workflows.loading import load_into
+from multimodal.workflows.measured_resources import measured_groups
+
+SOURCE = "extract-radiomics"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFolders:
+    """One image series and what was drawn on it, as files.
+
+    Parameters
+    ----------
+    image : Path
+        Folder with the instances of one series.
+    masks : Path
+        A SEG or RTSTRUCT file, or a folder of them.
+    """
+
+    image: Path
+    masks: Path
+
+
+def extract_radiomics(
+    pairs: Sequence[SeriesFolders],
+    *,
+    profile: Profile,
+    out_dir: Path,
+    fhir: Target | None = None,
+    bucket: Bucket | None = None,
+    dicom: DicomWeb | None = None,
+    patient_system: str = "",
+    processes: int = 1,
+    progress: Progress = silent,
+) -> WorkflowResult:
+    """Measure every ROI of every pair and bring the values to each place that is given.
+
+    Parameters
+    ----------
+    pairs : sequence of SeriesFolders
+        What to measure.
+    profile : Profile
+        Settings; their hash is part of the identity of all that is written.
+    out_dir : Path
+        Gets ``<mask series>/`` with ``features.csv``, the SR, a SEG where the mask was an RTSTRUCT, and an
+        OperationOutcome where something failed.
+    fhir, bucket, dicom : optional
+        FHIR target, bucket (features, manifest) and image store (SR and SEG); left alone where not given.
+    patient_system : str
+        Identifier system of the images' Patient IDs; needed with `fhir`.
+
+    Returns
+    -------
+    WorkflowResult
+        ``partial`` with an issue (R1xx) for each series, mask or ROI that could not be measured.
+
+    Notes
+    -----
+    A mask that this package itself derived is passed over, so that results never become input.
+    """
+    if fhir is not None and not patient_system:
+        raise ConfigurationError("name the identifier system of the Patient IDs: patient_system of the image store")
+    run = _Run(profile, out_dir, fhir, bucket, dicom, patient_system, processes, progress)
+    for done, pair in enumerate(pairs, start=1):
+        run.measure(pair)
+        progress("series", done, len(pairs))
+    return run.result()
+
+
+@dataclass
+class _Run:
+    """What one call shares between its pairs."""
+
+    profile: Profile
+    out_dir: Path
+    fhir: Target | None
+    bucket: Bucket | None
+    dicom: DicomWeb | None
+    patient_system: str
+    processes: int
+    progress: Progress
+    counts: Counter[str] = field(default_factory=Counter)
+    issues: list[Issue] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    tables: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def measure(self, pair: SeriesFolders) -> None:
+        """Measure one pair; what cannot be measured becomes an issue, and the other pairs go on."""
+        files = [file for file in _files(pair.masks) if not self._is_ours(file)]
+        if not files:
+            return
+        try:
+            volume = read_volume(pair.image)
+        except VolumeError as error:
+            self._refuse(IssueCode.SERIES_UNUSABLE, error.problem, record=error.series_uid)
+            return
+        self.counts["series"] += 1
+        self.warnings += [f"series {volume.series_uid}: {line}" for line in volume.warnings]
+        rois = [roi for file in files for roi in self._rois(file, volume)]
+        results = extract(volume, rois, self.profile, processes=self.processes, progress=self.progress)
+        for mask_series, of_series in groupby(
+            sorted(results, key=lambda one: (one.roi.mask_series_uid, one.roi.mask_sop_uid, one.roi.number)),
+            key=lambda one: one.roi.mask_series_uid,
+        ):
+            self._deliver(volume, mask_series, list(of_series))
+
+    def result(self) -> WorkflowResult:
+        """Return what became of all pairs."""
+        measured = self.counts["series"] > 0 or bool(self.issues)
+        engine, version = engine_version().rsplit(" ", 1)
+        return WorkflowResult(
+            Status.PARTIAL if self.issues else Status.DONE if measured else Status.NOTHING,
+            dict(self.counts),
+            warnings=self.warnings,
+            issues=self.issues,
+            versions={engine: version},
+            hashes={"settings": self.profile.sha256},
+        )
+
+    def _is_ours(self, file: Path) -> bool:
+        try:
+            ours = is_derived_by_us(pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_ORIGIN))
+        except (InvalidDicomError, OSError, ValueError):
+            return False  # reading it as a mask will say what is wrong with it
+        self.counts["derived masks passed over"] += ours
+        return ours
+
+    def _rois(self, file: Path, volume: Volume) -> list[Roi]:
+        try:
+            return read_rois(file, volume)
+        except MaskError as error:
+            self._refuse(IssueCode.MASK_UNUSABLE, error.problem, record=volume.series_uid, sheet=error.file.name)
+            return []
+
+    def _deliver(self, volume: Volume, mask_series: str, results: list[RoiResult]) -> None:
+        failed = [self._failure(volume, result) for result in results if result.failure]
+        self.issues += failed
+        self.counts["ROIs"] += len(results)
+        self.counts["ROIs failed"] += len(failed)
+        self.counts["features"] += sum(len(result.features) for result in results)
+        folder = self.out_dir / mask_series
+        folder.mkdir(parents=True, exist_ok=True)
+        if failed:
+            (folder / "outcome.json").write_bytes(orjson.dumps(operation_outcome(failed), option=orjson.OPT_INDENT_2))
+        self._write_table(folder, mask_series, volume, results)
+        self._write_resources(volume, mask_series, results)
+        self._write_dicom(folder, volume, results)
+
+    def _write_table(self, folder: Path, mask_series: str, volume: Volume, results: list[RoiResult]) -> None:
+        file = folder / "features.csv"
+        write_features_csv(file, volume, results, self.profile)
+        header, *lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        self.tables[mask_series] += lines  # a mask series may have been drawn on several image series
+        content = "".join([header, *self.tables[mask_series]]).encode()
+        file.write_bytes(content)
+        key = f"features/{mask_series}/{self.profile.sha256}.csv"
+        if self.bucket is not None and not (self.bucket.exists(key) and self.bucket.read(key) == content):
+            self.bucket.write(key, content)
+            self.counts["feature tables written"] += 1
+
+    def _write_resources(self, volume: Volume, mask_series: str, results: list[RoiResult]) -> None:
+        if self.fhir is None:
+            return
+        if not volume.patient_id:
+            problem = "the images have no Patient ID; no resource was written"
+            self._refuse(IssueCode.SERIES_WITHOUT_PATIENT, problem, record=volume.series_uid)
+            return
+        patient = PatientRef(self.patient_system, volume.patient_id)
+        groups = measured_groups(volume, results, self.profile, patient)
+        # A value that this run could not measure any more must not stay beside the others.
+        scope = f"{volume.series_uid}/{mask_series}/{self.profile.sha256}"
+        report = load_into(
+            self.fhir, self.bucket, groups, source=SOURCE, scope=scope, deletes="delete", most_deletes=1.0
+        )
+        self.counts.update(report.counts())
+        self.counts["resources sent"] += report.total
+        self.warnings += report.warnings
+        self.issues += report.refused
+
+    def _write_dicom(self, folder: Path, volume: Volume, results: list[RoiResult]) -> None:
+        files = list(_derived_files(folder, volume, results, self.profile))
+        if self.dicom is None or not files:
+            return
+        report = self.dicom.push(files)
+        self.counts["SR and SEG stored"] += len(report.stored)
+        self.counts["SR and SEG there before"] += len(report.already)
+        for lost in report.failed:
+            self._refuse(IssueCode.RESULT_NOT_STORED, lost.reason, record=volume.series_uid, instance=lost.sop_uid)
+
+    def _failure(self, volume: Volume, result: RoiResult) -> Issue:
+        code, roi = IssueCode.ROI_FAILED, result.roi
+        reason = result.failure.message if result.failure else ""
+        return Issue(
+            code.code,
+            reason,
+            record=volume.series_uid,
+            instance=roi.mask_sop_uid,
+            column="ROI",
+            value=roi.name,
+            suggestion=code.suggestion,
+        )
+
+    def _refuse(self, code: IssueCode, message: str, *, record: str, instance: str = "", sheet: str = "") -> None:
+        self.issues.append(
+            Issue(code.code, message, sheet=sheet, record=record, instance=instance, suggestion=code.suggestion)
+        )
+
+
+_ORIGIN = ["Manufacturer", "ManufacturerModelName"]
+
+
+def _files(masks: Path) -> list[Path]:
+    if masks.is_file():
+        return [masks]
+    return sorted(path for path in masks.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def _derived_files(folder: Path, volume: Volume, results: list[RoiResult], profile: Profile) -> Iterator[Path]:
+    """Write for each mask instance with a value its SR, and for an RTSTRUCT the voxels that were measured."""
+    for mask, found in groupby(results, key=lambda result: result.roi.mask_sop_uid):
+        of_mask = list(found)
+        if not any(result.features for result in of_mask):
+            continue
+        derived = None
+        if of_mask[0].roi.kind == "RTSTRUCT":
+            derived = segmentation(volume, [result.roi for result in of_mask])
+            derived.save_as(folder / f"{mask}.seg.dcm", enforce_file_format=True)
+            yield folder / f"{mask}.seg.dcm"
+        report = measurement_report(volume, of_mask, profile, derived)
+        report.save_as(folder / f"{mask}.sr.dcm", enforce_file_format=True)
+        yield folder / f"{mask}.sr.dcm"

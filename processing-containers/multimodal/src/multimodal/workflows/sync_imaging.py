@@ -1,0 +1,140 @@
+"""The studies of a DICOMweb store -> an ImagingStudy each, with its Patient, in FHIR."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from multimodal.bucket import Bucket
+from multimodal.dicomweb import DicomWeb
+from multimodal.fhirstore import Group, Target
+from multimodal.model.dicom_json import DicomJson, json_tag, text
+from multimodal.model.errors import InvalidUidError
+from multimodal.model.issue_codes import IssueCode
+from multimodal.model.issues import Issue
+from multimodal.model.progress import Progress, silent
+from multimodal.model.references import PatientRef
+from multimodal.model.results import Status, WorkflowResult
+from multimodal.resources.imaging_patient import imaging_patient
+from multimodal.resources.imaging_study import MODALITIES_WITH_INSTANCES, imaging_study
+from multimodal.workflows.loading import load_into
+
+SOURCE = "sync-imaging"
+_STUDY_FIELDS = (
+    "PatientID", "PatientSex", "PatientBirthDate", "StudyDate", "StudyTime", "TimezoneOffsetFromUTC",
+    "StudyDescription",
+)  # fmt: skip
+_SERIES_FIELDS = (
+    "PatientID", "Modality", "SeriesNumber", "SeriesDescription", "BodyPartExamined", "SeriesDate", "SeriesTime",
+    "NumberOfSeriesRelatedInstances",
+)  # fmt: skip
+_INSTANCE_FIELDS = ("SOPClassUID", "InstanceNumber")
+
+
+def sync_imaging(dicom: DicomWeb, *, fhir: Target, bucket: Bucket, progress: Progress = silent) -> WorkflowResult:
+    """Write an ImagingStudy for each study of a store, and the Patient it belongs to.
+
+    Parameters
+    ----------
+    dicom : DicomWeb
+        The store; its ``patient_system`` says in which system its Patient IDs identify.
+    fhir : Target
+        FHIR server or folder.
+    bucket : Bucket
+        Keeps the manifest, by which a second run sends nothing.
+
+    Returns
+    -------
+    WorkflowResult
+        ``partial`` with an issue for each study that cannot be told whose it is; ``nothing`` for an empty store.
+
+    Notes
+    -----
+    A Patient another writer made keeps what that writer said; where the scan says otherwise there is a warning.
+    """
+    issues: list[Issue] = []
+    counts: Counter[str] = Counter()
+    studies = _studies_of_one_patient(dicom.studies(fields=_STUDY_FIELDS), issues)
+    if not studies and not issues:
+        return WorkflowResult(Status.NOTHING, {"studies": 0})
+    groups = _groups(dicom, studies, issues, counts, progress)
+    report = load_into(fhir, bucket, groups, source=SOURCE)
+    issues += report.refused
+    return WorkflowResult(
+        Status.PARTIAL if issues else Status.DONE,
+        {"studies": counts["studies"], "series": counts["series"], **report.counts(), "resources sent": report.total},
+        warnings=report.warnings,
+        issues=issues,
+    )
+
+
+def _studies_of_one_patient(found: Iterable[DicomJson], issues: list[Issue]) -> list[DicomJson]:
+    """Return the studies of which it is known whose they are, by UID; the others become issues.
+
+    Studies are told apart by their UID alone: a store that keeps two patients under one UID names it twice.
+    """
+    by_uid: dict[str, list[DicomJson]] = defaultdict(list)
+    for study in found:
+        by_uid[text(study, "StudyInstanceUID")].append(study)
+    kept = []
+    for uid, named in sorted(by_uid.items()):
+        patients = {text(study, "PatientID") for study in named}
+        if "" in patients:
+            issues.append(_issue(IssueCode.STUDY_WITHOUT_PATIENT, "the study has no Patient ID", uid))
+        elif len(patients) > 1:
+            issues.append(_two_patients(uid, patients))
+        else:
+            kept.append(named[0])
+    return kept
+
+
+def _groups(
+    dicom: DicomWeb, studies: list[DicomJson], issues: list[Issue], counts: Counter[str], progress: Progress
+) -> Iterator[Group]:
+    for done, study in enumerate(studies, start=1):
+        uid = text(study, "StudyInstanceUID")
+        try:
+            resources = _resources(dicom, study, uid)
+        except InvalidUidError as error:
+            issues.append(_issue(IssueCode.STUDY_UNUSABLE, str(error), uid))
+            continue
+        if isinstance(resources, Issue):
+            issues.append(resources)
+            continue
+        counts["studies"] += 1
+        counts["series"] += resources[-1]["numberOfSeries"]
+        yield Group(resources, origin=f"study {uid}")
+        progress("studies", done, len(studies))
+
+
+def _resources(dicom: DicomWeb, study: DicomJson, uid: str) -> list[dict[str, Any]] | Issue:
+    series = [_with_zone(one, study) for one in dicom.series(uid, fields=_SERIES_FIELDS)]
+    patients = {text(study, "PatientID"), *(text(one, "PatientID") for one in series)} - {""}
+    if len(patients) > 1:  # the study level names one of them
+        return _two_patients(uid, patients)
+    instances = {
+        series_uid: list(dicom.instances(uid, series_uid, fields=_INSTANCE_FIELDS))
+        for one in series
+        if text(one, "Modality") in MODALITIES_WITH_INSTANCES and (series_uid := text(one, "SeriesInstanceUID"))
+    }
+    patient = PatientRef(dicom.store.patient_system, text(study, "PatientID"))
+    return [
+        imaging_patient(patient, sex=text(study, "PatientSex"), birth_date=text(study, "PatientBirthDate")),
+        imaging_study(study, series, patient, instances),
+    ]
+
+
+def _with_zone(series: DicomJson, study: DicomJson) -> Mapping[str, Any]:
+    """Return `series` with the study's time zone: one file's answer serves all series of the study."""
+    zone = json_tag("TimezoneOffsetFromUTC")
+    return {zone: study[zone], **series} if zone in study else series
+
+
+def _two_patients(uid: str, patients: set[str]) -> Issue:
+    listed = ", ".join(sorted(patients))
+    return _issue(IssueCode.STUDY_OF_TWO_PATIENTS, "the study has more than one Patient ID", uid, value=listed)
+
+
+def _issue(code: IssueCode, message: str, uid: str, value: str = "") -> Issue:
+    return Issue(code.code, message, record=uid, column="PatientID", value=value, suggestion=code.suggestion)
