@@ -132,7 +132,9 @@ def write_csv(rows: Sequence[ClinicalRow], file: Path) -> None:
 
 
 def _as_text(cell: Cell) -> str:
-    return cell.strftime("%d.%m.%Y") if isinstance(cell, datetime.date) else str(cell)
+    if isinstance(cell, datetime.date):
+        return cell.strftime("%d.%m.%Y")
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
 def write_xlsx(rows: Sequence[ClinicalRow], file: Path) -> None:
