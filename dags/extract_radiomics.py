@@ -13,7 +13,7 @@ from multimodal_operators.workflow import DAG, arguments
 with DAG(**arguments("extract-radiomics"), description="Segmentations to radiomics features", schedule=None) as dag:
     masks = get_input(dag, modalities=["SEG", "RTSTRUCT"])
     images = get_ref_series(dag, input_operator=masks)
-    extract = ExtractRadiomicsOperator(dag=dag, input_operator=masks, trigger_rule="none_failed")
+    extract = ExtractRadiomicsOperator(dag=dag, masks=masks, images=images, trigger_rule="none_failed")
     join = JoinMetadataOperator(dag=dag, trigger_rule="none_failed")
 
     masks >> images >> extract >> join >> clean(dag)

@@ -134,14 +134,14 @@ def test_a_timeout_ends_the_process(program: Callable[[str], None], tmp_path: Pa
     program(f"echo $$ > {tmp_path}/own; echo started; sleep 600")
     operator = PlainContainerOperator(name="sync-imaging")
 
-    class Timeout(Exception):
+    class TimedOutError(Exception):
         """What Airflow raises in the middle of the task."""
 
     def interrupt(*_line: object) -> None:
-        raise Timeout
+        raise TimedOutError
 
     operator.log.info = interrupt
-    with pytest.raises(Timeout):
+    with pytest.raises(TimedOutError):
         operator.execute(context())
     assert ended(int((tmp_path / "own").read_text()))
 

@@ -1,0 +1,104 @@
+"""What the user picked or named, as files of this machine: tables of the bucket, mapping files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from multimodal.host.context import TaskContext
+from multimodal.model.errors import ConfigurationError
+
+IN_BUCKET = "fhir-mappings/"
+IN_IMAGE = Path("/opt/multimodal/mappings")
+_SUFFIXES = (".yaml", ".yml")
+_MAPPING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def fetch_picked(context: TaskContext, folder: Path) -> tuple[list[Path], Path | None]:
+    """Copy what was picked in the bucket into `folder`; return the tables, and the mapping if one was picked.
+
+    A picked folder (a key that ends with a slash) stands for all that is in it.
+
+    Raises
+    ------
+    NotInBucketError, UnsafeKeyError
+        If a key is none of the bucket's.
+    ConfigurationError
+        If several mappings were picked.
+    """
+    keys = list(_keys(context))
+    mappings = [key for key in keys if key.lower().endswith(_SUFFIXES)]
+    if len(mappings) > 1:
+        raise ConfigurationError(f"pick one mapping, not {len(mappings)}: {', '.join(mappings)}")
+    tables = [_fetch(context, key, folder) for key in keys if key not in mappings]
+    if not mappings:
+        return tables, None
+    if mappings[0].startswith(IN_BUCKET):  # it may refer to tables of codes beside it
+        _fetch_all(context, IN_BUCKET, folder)
+    return tables, _fetch(context, mappings[0], folder)
+
+
+def find_mapping(context: TaskContext, name: str, folder: Path) -> Path:
+    """Return the file of the mapping `name`: the project's own first, then the shipped ones.
+
+    Parameters
+    ----------
+    folder : Path
+        Where files of the bucket are copied to, with the tables of codes that lie beside the mapping.
+
+    Raises
+    ------
+    ConfigurationError
+        If `name` is no plain name, or nowhere.
+    """
+    stem = name.removesuffix(".yaml")
+    if not _MAPPING_NAME.fullmatch(stem):
+        raise ConfigurationError(f"mapping: expected the name of a mapping file, not {name[:80]!r}")
+    key = f"{IN_BUCKET}{stem}.yaml"
+    if context.bucket.exists(key):
+        _fetch_all(context, IN_BUCKET, folder)
+        return folder / key
+    places = shipped_folders(context)
+    for place in places:
+        if (file := place / f"{stem}.yaml").is_file():
+            return file
+    known = sorted({file.stem for file in all_mappings(context, folder)})
+    raise ConfigurationError(f"no mapping named {stem!r}; there are: {', '.join(known) or 'none'}")
+
+
+def all_mappings(context: TaskContext, folder: Path) -> list[Path]:
+    """Return the files of all mappings, of each name only the one that `find_mapping` would return."""
+    _fetch_all(context, IN_BUCKET, folder)
+    found: dict[str, Path] = {}
+    for place in (folder / IN_BUCKET, *shipped_folders(context)):
+        for file in sorted(place.glob("*.yaml")):
+            found.setdefault(file.name, file)
+    return sorted(found.values(), key=lambda file: file.name)
+
+
+def shipped_folders(context: TaskContext) -> Sequence[Path]:
+    """Return where mapping files lie on this machine: ``MULTIMODAL_MAPPINGS``, else the image's folder."""
+    named = context.settings.get("MULTIMODAL_MAPPINGS")
+    return [Path(named)] if named else [IN_IMAGE]
+
+
+def _keys(context: TaskContext) -> Iterator[str]:
+    for picked in context.conf.picked_files:
+        if picked.endswith("/"):
+            yield from context.bucket.list(picked)
+        else:
+            yield picked
+
+
+def _fetch_all(context: TaskContext, prefix: str, folder: Path) -> None:
+    for key in context.bucket.list(prefix):
+        _fetch(context, key, folder)
+
+
+def _fetch(context: TaskContext, key: str, folder: Path) -> Path:
+    content = context.bucket.read(key)  # refuses a key that would lead out of the bucket, and so out of `folder`
+    file = folder / key
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return file

@@ -1,0 +1,51 @@
+"""Task ``extract-radiomics``: the segmentations of the batch and their images to features, everywhere they belong."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+
+from multimodal.dicomweb import open_dicomweb
+from multimodal.fhirstore import FhirServer
+from multimodal.host.context import TaskContext
+from multimodal.model.issue_codes import IssueCode
+from multimodal.model.issues import Issue
+from multimodal.model.results import Status, WorkflowResult
+from multimodal.radiomics import load_profile
+from multimodal.transport.session import HttpSession
+from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiomics
+
+_MOST_PROCESSES = 4  # each holds the volume: the pod's memory is stated for so many
+
+
+def run(context: TaskContext) -> WorkflowResult:
+    """Measure every segmentation of the batch whose images the step before has fetched."""
+    images_dir = context.settings.get("MULTIMODAL_IMAGES_DIR") or "get-ref-series"
+    masks = [series for series in context.series() if any(series.of(context.in_name).glob("*.dcm"))]
+    lost = [series.uid for series in masks if not series.of(images_dir).is_dir()]
+    pairs = [SeriesFolders(series.of(images_dir), series.of(context.in_name)) for series in masks]
+    pacs = context.stores.get("pacs", "dicomweb")
+    with ExitStack() as closing:
+        session = closing.enter_context(HttpSession(context.stores.get("clinical", "fhir")))
+        result = extract_radiomics(
+            [pair for pair in pairs if pair.image.is_dir()],
+            profile=load_profile(context.form.get("profile") or "pyradiomics-compat"),
+            out_dir=context.out_dir,
+            fhir=FhirServer(session),
+            bucket=context.bucket,
+            dicom=closing.enter_context(open_dicomweb(pacs)) if context.form.get("send_results") else None,
+            patient_system=pacs.patient_system,
+            processes=min(_MOST_PROCESSES, len(os.sched_getaffinity(0))),
+            progress=context.progress,
+        )
+    if not lost:
+        return result
+    issues = [_without_images(uid) for uid in lost]
+    return replace(result, status=Status.PARTIAL, issues=[*result.issues, *issues])
+
+
+def _without_images(series_uid: str) -> Issue:
+    code = IssueCode.SERIES_UNUSABLE
+    message = "the images this series was drawn on are not in the store, or it is no segmentation"
+    return Issue(code.code, message, record=series_uid, suggestion=code.suggestion)

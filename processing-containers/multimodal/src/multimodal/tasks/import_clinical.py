@@ -1,0 +1,44 @@
+"""Task ``import-clinical``: the picked tables through a mapping into the FHIR server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from multimodal.fhirstore import FhirServer
+from multimodal.host.context import TaskContext
+from multimodal.host.picked import fetch_picked, find_mapping
+from multimodal.model.errors import ConfigurationError
+from multimodal.model.results import WorkflowResult
+from multimodal.transport.session import HttpSession
+from multimodal.workflows.import_clinical import import_clinical
+
+
+def run(context: TaskContext) -> WorkflowResult:
+    """Import the tables picked in the bucket; a picked ``.yaml`` is the mapping, else the form names one.
+
+    Raises
+    ------
+    ConfigurationError
+        If no table was picked, or no mapping, or several.
+    """
+    with TemporaryDirectory() as scratch:
+        tables, mapping = fetch_picked(context, Path(scratch))
+        if not tables:
+            raise ConfigurationError("pick at least one table file of the project's bucket, e.g. tables/patients.csv")
+        if mapping is None:
+            if not (name := context.form.get("mapping")):
+                raise ConfigurationError("name a mapping, or pick a .yaml file of the bucket")
+            mapping = find_mapping(context, name, Path(scratch))
+        context.say(f"{', '.join(table.name for table in tables)} through {mapping.name}")
+        with HttpSession(context.stores.get("clinical", "fhir")) as session:
+            return import_clinical(
+                tables,
+                mapping,
+                target=FhirServer(session),
+                bucket=context.bucket,
+                report_dir=context.out_dir,
+                run_id=context.run_name,
+                dry_run=bool(context.form.get("dry_run")),
+                progress=context.progress,
+            )
