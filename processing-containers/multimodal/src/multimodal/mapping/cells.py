@@ -1,0 +1,218 @@
+"""Typed cells: the text of a cell to a checked value, or a `CellError` that says why not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from multimodal.mapping.errors import CellError
+from multimodal.model.issue_codes import IssueCode
+from multimodal.terminology.concepts import Concept
+from multimodal.terminology.translation import EXACT, Translation, TranslationTable
+from multimodal.terminology.units import UCUM, Unit
+
+_PLAIN = re.compile(r"[+-]?(\d+|\d*[.,]\d+|\d+[.,])([eE][+-]?\d{1,3})?", re.ASCII)
+_COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(.+)")
+_RANGE = re.compile(r"([+-]?[\d.,]+)\s*[-–]\s*([+-]?[\d.,]+)", re.ASCII)
+_SIGNS = {"≤": "<=", "≥": ">="}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_TRUE = frozenset({"true", "yes", "y", "1", "ja", "j", "oui", "si", "sí", "sì"})
+_FALSE = frozenset({"false", "no", "n", "0", "nein", "non"})
+_LARGEST_INTEGER = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A number, with a comparator such as ``<`` where the cell has one."""
+
+    value: float
+    comparator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRange:
+    """Two numbers written as ``10-20``."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class NumberReader:
+    """Reads the numbers of one column.
+
+    Parameters
+    ----------
+    decimal : {".", ","}
+        The decimal sign, decided for the whole column.
+    thousands : str
+        Sign between groups of three digits; none unless declared.
+    whole : bool
+        Whether only integers are allowed.
+    limits : tuple of float, optional
+        Lowest and highest plausible value.
+    mixed : bool
+        Whether the column holds both decimal signs and none was declared: a cell with one cannot be read.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    whole: bool = False
+    limits: tuple[float, float] | None = None
+    mixed: bool = False
+
+    def number(self, text: str) -> float:
+        """Return the number that `text` is; an int where it is written as one.
+
+        Raises
+        ------
+        CellError
+            E101 if it is none, E102 outside the limits, E105 where the decimal sign is unclear.
+        """
+        plain = text
+        if self.thousands and self.thousands in plain:
+            plain = self._without_groups(text)
+        if _PLAIN.fullmatch(plain) is None:
+            raise _not_a_number(text)
+        if "." in plain or "," in plain:
+            if self.mixed:
+                problem = f"the column holds numbers with . and with , so {text!r} cannot be read"
+                raise CellError(IssueCode.MIXED_DECIMAL, problem)
+            if self.decimal not in plain:
+                raise _not_a_number(text, f"; the decimal sign of this column is {self.decimal!r}")
+            plain = plain.replace(",", ".")
+        value = self._finite(plain, text)
+        if self.limits:
+            check_limits(value, self.limits, text)
+        return value
+
+    def measured(self, text: str) -> Measured | MeasuredRange:
+        """Return the number of `text` with its comparator, or the range that it is."""
+        match = _COMPARED.fullmatch(text)
+        if match:
+            return Measured(self.number(match[2]), _SIGNS.get(match[1], match[1]))
+        if _PLAIN.fullmatch(text) is None and (match := _RANGE.fullmatch(text)):
+            low, high = self.number(match[1]), self.number(match[2])
+            if low > high:
+                raise _not_a_number(text, ": the range ends before it begins")
+            return MeasuredRange(low, high)
+        return Measured(self.number(text))
+
+    def _without_groups(self, text: str) -> str:
+        sign = re.escape(self.thousands)
+        if re.fullmatch(rf"[+-]?\d{{1,3}}({sign}\d{{3}})+([.,]\d+)?", text, re.ASCII) is None:
+            raise _not_a_number(text, f"; {self.thousands!r} does not stand between groups of three digits")
+        return text.replace(self.thousands, "")
+
+    def _finite(self, plain: str, text: str) -> float:
+        if plain.lstrip("+-").isdigit():
+            value: float = int(plain) if len(plain) <= 17 else float(plain)
+        else:
+            value = float(plain)
+        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > _LARGEST_INTEGER):
+            raise _not_a_number(text, ": too large")
+        if self.whole:
+            if value != int(value):
+                raise _not_a_number(text, ": a whole number is expected")
+            return int(value)
+        return value
+
+
+def check_limits(value: float, limits: tuple[float, float], shown: str) -> None:
+    """Raise E102 if `value` is outside `limits`."""
+    if not limits[0] <= value <= limits[1]:
+        low, high = (f"{limit:g}" for limit in limits)
+        raise CellError(IssueCode.OUT_OF_RANGE, f"{shown} is not within {low} to {high}")
+
+
+def _not_a_number(text: str, why: str = "") -> CellError:
+    return CellError(IssueCode.NOT_A_NUMBER, f"{text!r} is not a number{why}")
+
+
+def read_text(text: str) -> str:
+    """Return `text` if FHIR allows it as a string (no control characters).
+
+    Raises
+    ------
+    CellError
+        E104 otherwise.
+    """
+    if _CONTROL.search(text):
+        raise CellError(IssueCode.NOT_TEXT, "the cell holds a control character, which FHIR forbids")
+    return text
+
+
+def read_boolean(text: str) -> bool:
+    """Return the truth value that `text` is: true, yes, y, 1, ja, ... in any case.
+
+    Raises
+    ------
+    CellError
+        E103 if it is none.
+    """
+    folded = text.casefold()
+    if folded in _TRUE or folded in _FALSE:
+        return folded in _TRUE
+    raise CellError(IssueCode.NOT_A_BOOLEAN, f"{text!r} is neither yes nor no")
+
+
+Noted = Callable[[str, str], None]
+"""Told the kind (``inexact``, ``text``) and source value of a translation that a person should know of."""
+
+
+def translate(table: TranslationTable, text: str, noted: Noted) -> Translation | str | None:
+    """Return what `text` means in `table`.
+
+    Returns
+    -------
+    Translation, str or None
+        A translation; the text itself where the table keeps unknown values as text; None where it drops them.
+
+    Raises
+    ------
+    CellError
+        E201 if the table does not know the value and says ``otherwise: error``.
+    """
+    found = table.get(text)
+    if found is not None:
+        if found.equivalence not in EXACT:
+            noted(found.equivalence, text)
+        return found
+    if isinstance(table.otherwise, Concept):
+        noted("otherwise", text)
+        return Translation(table.otherwise, "inexact")
+    if table.otherwise == "drop":
+        noted("dropped", text)
+        return None
+    if table.otherwise == "text":
+        noted("text", text)
+        return read_text(text)
+    nearest = table.nearest(text)
+    where = f"table {table.name!r}" if table.name else "the column's table"
+    raise CellError(
+        IssueCode.NOT_IN_TABLE,
+        f"{text!r} is not in {where}",
+        suggestion=f"did you mean {nearest!r}? else add the value to the table" if nearest else "",
+    )
+
+
+def codeable_of(meaning: Translation | str) -> dict[str, Any]:
+    """Return the CodeableConcept of a translated value; a plain text becomes its text."""
+    if isinstance(meaning, str):
+        return {"text": meaning}
+    if isinstance(meaning.target, str):
+        return {"text": meaning.target}
+    return meaning.target.codeable
+
+
+def quantity(number: Measured, unit: Unit | None) -> dict[str, Any]:
+    """Return the FHIR Quantity of `number` in `unit`."""
+    found: dict[str, Any] = {"value": number.value}
+    if number.comparator:
+        found["comparator"] = number.comparator
+    if unit is not None:
+        found |= {"unit": unit.display, "system": UCUM, "code": unit.code}
+    return found

@@ -1,0 +1,150 @@
+"""Date cells to FHIR dates (https://hl7.org/fhir/R4/datatypes.html#dateTime), partial ones kept partial."""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from multimodal.mapping.errors import CellError
+from multimodal.model.issue_codes import IssueCode
+
+_DIRECTIVES = {
+    "Y": r"(?P<Y>\d{4})",
+    "m": r"(?P<m>\d{1,2})",
+    "d": r"(?P<d>\d{1,2})",
+    "H": r"(?P<H>\d{1,2})",
+    "M": r"(?P<M>\d{2})",
+    "S": r"(?P<S>\d{2})",
+    "b": r"(?P<b>[A-Za-z]{3})",
+    "B": r"(?P<b>[A-Za-z]{3,9})",
+}
+_ISO = re.compile(
+    r"(?P<Y>\d{4})(-(?P<m>\d{2})(-(?P<d>\d{2})([T ](?P<H>\d{2}):(?P<M>\d{2})(:(?P<S>\d{2})(\.\d+)?)?"
+    r"(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?"
+)
+_NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+_MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
+
+
+class DateFormatError(ValueError):
+    """A date format of the mapping that cannot be read."""
+
+
+def compile_format(text: str) -> re.Pattern[str]:
+    """Return the pattern of a date format with the directives %Y %m %d %H %M %S %b %B.
+
+    Raises
+    ------
+    DateFormatError
+        If the format has another directive, e.g. ``%y``: two digits do not name a century.
+    """
+    pattern, seen = "", set()
+    parts = re.split(r"%(.)", text)
+    for position, part in enumerate(parts):
+        if position % 2 == 0:
+            pattern += re.escape(part)
+            continue
+        if part not in _DIRECTIVES or part in seen:
+            why = " (two digits do not name a century)" if part == "y" else ""
+            raise DateFormatError(
+                f"%{part} in the date format {text!r} is not supported{why}; known: %Y %m %d %H %M %S %b %B"
+            )
+        seen.add(part)
+        pattern += _DIRECTIVES[part]
+    wanted = [{"Y"}, {"m", "b", "B"}, {"d"}, {"H"}, {"M"}]
+    present = [bool(names & seen) for names in wanted]
+    if not present[0] or present != sorted(present, reverse=True) or text.endswith("%"):
+        raise DateFormatError(f"the date format {text!r} must name a year, then month, day and time without gaps")
+    return re.compile(pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class DateReader:
+    """Reads the dates of one column.
+
+    Parameters
+    ----------
+    formats : sequence of patterns
+        Declared formats; a text that two of them read differently is ambiguous. Without any, ISO 8601 and
+        numeric dates whose day and month cannot be confused.
+    zone : ZoneInfo, optional
+        For times without one.
+    """
+
+    formats: Sequence[re.Pattern[str]] = ()
+    zone: ZoneInfo | None = None
+
+    def read(self, text: str) -> str:
+        """Return the FHIR date or dateTime of `text`.
+
+        Raises
+        ------
+        CellError
+            E301 if it is no date, E302 if day and month could be exchanged.
+        """
+        found = {self._assemble(match, text) for pattern in self.formats if (match := pattern.fullmatch(text))}
+        if len(found) > 1:
+            raise self._ambiguous(text)
+        if found:
+            return found.pop()
+        match = _ISO.fullmatch(text)
+        if match:
+            return self._assemble(match, text)
+        if not self.formats and (match := _NUMERIC.fullmatch(text)):
+            return self._numeric(match, text)
+        raise CellError(IssueCode.BAD_DATE, f"{text!r} is no date in a known format")
+
+    def read_day(self, text: str) -> str:
+        """Return the FHIR date of `text`, without its time."""
+        return self.read(text)[:10]
+
+    def _numeric(self, match: re.Match[str], text: str) -> str:
+        first, second, year = int(match[1]), int(match[3]), int(match[4])
+        if first <= 12 and second <= 12 and first != second:
+            raise self._ambiguous(text)
+        day, month = (first, second) if first > 12 else (second, first)
+        return _checked(text, year, month, day).isoformat()
+
+    def _assemble(self, match: re.Match[str], text: str) -> str:
+        parts = match.groupdict()
+        month = parts.get("m")
+        if parts.get("b"):
+            month = str(_MONTHS.get(parts["b"][:3].lower(), 0))
+        if not month:
+            return f"{_checked(text, int(parts['Y']), 1, 1).year:04d}"
+        if not parts.get("d"):
+            return _checked(text, int(parts["Y"]), int(month), 1).isoformat()[:7]
+        day = _checked(text, int(parts["Y"]), int(month), int(parts["d"]))
+        if not parts.get("H"):
+            return day.isoformat()
+        return self._time(day, parts, text)
+
+    def _time(self, day: dt.date, parts: dict[str, str | None], text: str) -> str:
+        try:
+            clock = dt.time(int(parts["H"] or 0), int(parts["M"] or 0), int(parts.get("S") or 0))
+        except ValueError as error:
+            raise CellError(IssueCode.BAD_DATE, f"{text!r} has no such time of day") from error
+        if parts.get("zone"):
+            return f"{day.isoformat()}T{clock.isoformat()}{parts['zone']}"
+        if self.zone is None:
+            raise CellError(
+                IssueCode.BAD_DATE,
+                f"{text!r} has a time but no zone, which FHIR asks for",
+                suggestion="declare `source.timezone`, e.g. Europe/Berlin",
+            )
+        return dt.datetime.combine(day, clock, self.zone).isoformat()
+
+    @staticmethod
+    def _ambiguous(text: str) -> CellError:
+        return CellError(IssueCode.AMBIGUOUS_DATE, f"in {text!r} day and month could be exchanged")
+
+
+def _checked(text: str, year: int, month: int, day: int) -> dt.date:
+    try:
+        return dt.date(year, month, day)
+    except ValueError as error:
+        raise CellError(IssueCode.BAD_DATE, f"{text!r} is no day of the calendar") from error

@@ -1,0 +1,155 @@
+"""Level 1 at work: closures that turn one cell into an Observation, a Condition or an element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from multimodal.mapping.identity import id_maker
+from multimodal.mapping.plan import Column
+from multimodal.mapping.readers import NOTHING, Outcome, ReadOutcome
+from multimodal.mapping.row_state import Resource, RowState
+from multimodal.model.issue_codes import IssueCode
+from multimodal.resources.checks import check_resource
+from multimodal.resources.shapes import validate
+from multimodal.terminology.concepts import Concept, code_systems
+
+Emit = Callable[[RowState], Resource | None]
+
+# Cells repeat; a column of all-different values must not fill the memory.
+_MOST_REMEMBERED = 20_000
+# A value of these types is checked by its typed cell; the resource around it is checked once for each type.
+_CHECKED_BY_CELL = frozenset({"Quantity", "Range", "Integer", "String", "Boolean", "DateTime"})
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What all resources of a form share.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        First parts of each id: mapping id, and form name where there are forms.
+    meta_source : str
+        ``meta.source``.
+    status : str
+        Of Observations.
+    noted : callable
+        Told column, kind and value of what a person should know.
+    """
+
+    parts: tuple[str, ...]
+    meta_source: str
+    status: str
+    noted: Callable[[str, str, str], None]
+
+    def meta(self, profile: str) -> dict[str, Any]:
+        """Return ``meta`` with a profile, where there is one."""
+        return {"source": self.meta_source, **({"profile": [profile]} if profile else {})}
+
+
+class Remembered:
+    """The outcomes of a column's texts, each computed and counted once."""
+
+    def __init__(self, column: Column, header: str, unit_header: str, read: ReadOutcome, origin: Origin) -> None:
+        self.header = header
+        self.unit_header = unit_header
+        self._column = column
+        self._read = read
+        self._noted = origin.noted
+        self._known: dict[Any, Outcome] = {}
+
+    def __call__(self, state: RowState) -> Outcome:
+        """Return the outcome of this column's cell, reporting an error."""
+        text = state.values[self.header].strip()
+        unit_text = state.values[self.unit_header].strip() if self.unit_header else ""
+        key = (text, unit_text) if unit_text else text
+        outcome = self._known.get(key)
+        if outcome is None:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            outcome = self._known[key] = self._read(text, unit_text)
+        if outcome.note:
+            self._noted(self.header, outcome.note, text)
+        if outcome.error is not None:
+            state.report(outcome.error, self.header, text)
+        return outcome
+
+
+def absent_reason(code: str) -> dict[str, Any]:
+    """Return the CodeableConcept of a FHIR data-absent-reason."""
+    return Concept(code_systems()["DAR"], code).codeable
+
+
+def problems_of(resource: Resource) -> list[str]:
+    """Return what our own rules or the model of its shape find wrong with a resource."""
+    return check_resource(resource) or validate(resource)
+
+
+def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
+    """Return the closure that makes the Observation of a cell."""
+    make_id = id_maker("Observation", origin.parts, column.identity)
+    constant: Resource = {"meta": origin.meta(column.profile), "status": origin.status}
+    if column.category:
+        constant["category"] = [column.category]
+    constant["code"] = column.code
+    if column.method:
+        constant["method"] = column.method
+    checked: dict[Any, list[str]] = {}
+
+    def emit(state: RowState) -> Resource | None:
+        outcome = outcomes(state)
+        if outcome is NOTHING or outcome.error is not None or not state.holds(column.when):
+            return None
+        if outcome.type:
+            element, value = "value" + outcome.type, outcome.value
+        elif outcome.missing and outcome.missing != "drop":
+            element, value = "dataAbsentReason", absent_reason(outcome.missing)
+        else:
+            return None
+        made: Resource = {"resourceType": "Observation", "id": make_id(state.key), **constant}
+        made["subject"] = state.subject
+        made[element] = value
+        if column.focus and (focus := state.reference(column.focus)):
+            made["focus"] = [focus]
+        if column.effective and (effective := state.effective(column.effective)):
+            made["effectiveDateTime"] = effective
+        key = (element, len(made)) if outcome.type in _CHECKED_BY_CELL else (element, len(made), str(value))
+        return made if _passes(made, key, checked, state, outcomes.header) else None
+
+    return emit
+
+
+def condition(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
+    """Return the closure that makes the Condition of a cell."""
+    make_id = id_maker("Condition", origin.parts, column.identity)
+    meta = origin.meta(column.profile)
+    checked: dict[Any, list[str]] = {}
+
+    def emit(state: RowState) -> Resource | None:
+        outcome = outcomes(state)
+        if not outcome.type or not state.holds(column.when):
+            return None
+        made: Resource = {
+            "resourceType": "Condition", "id": make_id(state.key), "meta": meta,
+            "code": outcome.value, "subject": state.subject,
+        }  # fmt: skip
+        if column.effective and (onset := state.effective(column.effective)):
+            made["onsetDateTime"] = onset
+        key = (len(made), str(outcome.value))
+        return made if _passes(made, key, checked, state, outcomes.header) else None
+
+    return emit
+
+
+def _passes(made: Resource, key: Any, checked: dict[Any, list[str]], state: RowState, header: str) -> bool:
+    """Check the first resource of each kind; a wrong one is reported for every row that has it."""
+    problems = checked.get(key)
+    if problems is None:
+        if len(checked) >= _MOST_REMEMBERED:
+            checked.clear()
+        problems = checked[key] = problems_of(made)
+    if problems:
+        state.add(IssueCode.INVALID_RESOURCE, f"{made['resourceType']}: {problems[0]}", header, state.values[header])
+    return not problems

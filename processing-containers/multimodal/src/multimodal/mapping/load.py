@@ -1,0 +1,219 @@
+"""A mapping file to a `Mapping`: every mistake in it is found here, with file, line and column."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from multimodal.mapping.column_reader import ColumnReader
+from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
+from multimodal.mapping.document import Document, Place
+from multimodal.mapping.patterns import PatternCheck
+from multimodal.mapping.plan import Column, Form, Mapping, Subject, Template
+from multimodal.mapping.schema import check_schema
+from multimodal.mapping.scope import Scope
+from multimodal.mapping.template_reader import read_template
+from multimodal.mapping.unsupported import refuse_unsupported
+from multimodal.model.errors import ConfigurationError
+from multimodal.tables.read import source_types
+from multimodal.tables.rows import SheetSpec, SourceSpec
+from multimodal.terminology.concepts import Concept, ConceptError, parse_concept
+from multimodal.terminology.translation import TranslationTable, inline_table, read_table_file
+
+
+def load_mapping(path: Path) -> Mapping:
+    """Read and check a mapping file (``fhirmap: 1``).
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file; its translation tables are found beside it.
+
+    Raises
+    ------
+    MappingError
+        If anything in it is wrong or not supported yet; nothing was read or sent.
+    """
+    document = Document(path)
+    check_schema(document)
+    refuse_unsupported(document)
+    return _Reader(document).read()
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.content = document.content
+        self.hashes = [document.sha256]
+        self.systems: dict[str, str] = self.content.get("systems", {})
+        self.tables = {name: self._table(name, table) for name, table in self.content.get("tables", {}).items()}
+
+    def read(self) -> Mapping:
+        content, source = self.content, self.content["source"]
+        subject = content["subject"]
+        forms = tuple(self._forms())
+        return Mapping(
+            id=content["id"],
+            path=self.document.path,
+            sha256=hashlib.sha256("".join(self.hashes).encode()).hexdigest(),
+            title=content.get("title", ""),
+            source=self._source(source),
+            file_patterns=tuple(source.get("files", ())),
+            subject=Subject(subject["id"], subject["system"], self._pattern(subject), subject.get("profile", "")),
+            forms=forms,
+            thousands=source.get("thousands", ""),
+            unmapped=content.get("unmapped", "warn"),
+            max_row_errors=str(content.get("quality", {}).get("max_row_errors", "")),
+            deletes=content.get("deletes", "keep"),
+            status=content.get("defaults", {}).get("status", "final"),
+        )
+
+    def _source(self, source: dict[str, Any]) -> SourceSpec:
+        if source["type"] not in source_types():
+            known = ", ".join(source_types())
+            problem = f"source type {source['type']!r} is not supported yet; known: {known}"
+            raise self.document.error(("source", "type"), problem)
+        if source.get("thousands") and source["thousands"] == source.get("decimal"):
+            raise self.document.error(("source", "thousands"), "thousands and decimal are the same sign")
+        sheets = {name: SheetSpec(sheet.get("header_row", 1)) for name, sheet in source.get("sheets", {}).items()}
+        if not sheets and self.content.get("forms"):
+            sheets = {name: SheetSpec() for name in self.content["forms"]}
+        return SourceSpec(source["type"], source.get("encoding", "auto"), source.get("delimiter", "auto"), sheets)
+
+    def _pattern(self, subject: dict[str, Any]) -> str:
+        pattern: str = subject.get("pattern", "")
+        try:
+            PatternCheck(pattern)
+        except ValueError as error:
+            raise self.document.error(("subject", "pattern"), f"no regular expression: {error}") from error
+        dicom = subject.get("dicom", {}).get("patient_id", subject["id"])
+        if dicom != subject["id"]:
+            place = ("subject", "dicom", "patient_id")
+            raise self.document.error(place, "another column than subject.id is not supported yet")
+        return pattern
+
+    def _table(self, name: str, table: dict[str, Any]) -> TranslationTable:
+        place: Place = ("tables", name)
+        otherwise = self._otherwise(table.get("otherwise", "error"), (*place, "otherwise"))
+        fold = bool(table.get("ignore_case"))
+        if "file" in table:
+            file = self.document.path.parent / table["file"]
+            if not file.resolve().is_relative_to(self.document.path.parent.resolve()):
+                raise self.document.error((*place, "file"), "a table lies in the folder of its mapping, or below it")
+            try:
+                read = read_table_file(file, name=name, otherwise=otherwise, systems=self.systems, ignore_case=fold)
+                self.hashes.append(hashlib.sha256(file.read_bytes()).hexdigest())
+            except ConfigurationError as error:
+                raise self.document.error((*place, "file"), str(error)) from error
+            return read
+        return self.inline(table["map"], (*place, "map"), name, otherwise, fold)
+
+    def inline(
+        self,
+        pairs: dict[str, Any],
+        place: Place,
+        name: str = "",
+        otherwise: str | Concept = "error",
+        fold: bool = False,
+    ) -> TranslationTable:
+        """Return the table of a map, its values as they are written in the file."""
+        for source in pairs:
+            text = self.document.text((*place, source))
+            try:
+                inline_table([(source, text)], systems=self.systems)
+            except ConceptError as error:
+                raise self.document.error((*place, source), str(error)) from error
+        texts = [(source, self.document.text((*place, source))) for source in pairs]
+        return inline_table(texts, systems=self.systems, name=name, otherwise=otherwise, ignore_case=fold)
+
+    def _otherwise(self, value: Any, place: Place) -> str | Concept:
+        if not isinstance(value, str):
+            raise self.document.error(place, "several codings under `otherwise` are not supported yet")
+        if value in ("error", "text", "drop"):
+            return value
+        try:
+            return parse_concept(value, self.systems)
+        except ConceptError as error:
+            raise self.document.error(place, str(error)) from error
+
+    def _forms(self) -> list[Form]:
+        content = self.content
+        sections: list[tuple[str, Place, dict[str, Any]]] = []
+        if content.get("forms"):
+            if content.get("columns") or content.get("resources"):
+                raise self.document.error(("forms",), "columns stand either at the top or in forms, not both")
+            sections = [(name, ("forms", name), form) for name, form in content["forms"].items()]
+        elif "columns" in content:
+            sections = [("", (), content)]
+        else:
+            raise self.document.error((), "the mapping has no columns")
+        forms = [self._form(name, place, form) for name, place, form in sections]
+        speaking = [form.name for form in forms if form.patient_elements]
+        if len(speaking) > 1:
+            problem = f"Patient elements in more than one form ({', '.join(speaking)}) are not supported yet"
+            raise self.document.error(("forms",), problem)
+        return sorted(forms, key=lambda form: not form.patient_elements)
+
+    def _form(self, name: str, place: Place, form: dict[str, Any]) -> Form:
+        sections = form.get("resources", {})
+        reader = ColumnReader(self.document, self, form, (*place, "columns"), set(sections))
+        columns = {header: reader.read(header) for header in form.get("columns", {})}
+        aliases = self._aliases(columns, place)
+        scope = Scope(aliases, frozenset(sections), self.tables, self.systems)
+        columns = reader.finish(columns, scope)
+        templates: dict[str, Template] = {}
+        for resource, body in sections.items():
+            templates[resource] = read_template(self.document, scope, (*place, "resources", resource), body)
+        self._check_identities(columns, templates, place)
+        return Form(name, columns, templates, self._key(name, place, form, aliases), aliases)
+
+    def _aliases(self, columns: dict[str, Column], place: Place) -> dict[str, str]:
+        aliases = {header: header for header in columns}
+        for column in columns.values():
+            for other in (*column.aliases, column.identity):
+                if aliases.setdefault(other, column.header) != column.header:
+                    problem = f"the name {other!r} belongs to another column too"
+                    raise self.document.error((*place, "columns", column.header), problem, at_key=True)
+        return aliases
+
+    def _check_identities(self, columns: dict[str, Column], templates: dict[str, Template], place: Place) -> None:
+        for template in templates:
+            if any(template == column.identity for column in columns.values()):
+                problem = f"a column and a resource are both called {template!r}; give the column another `name`"
+                raise self.document.error((*place, "resources", template), problem, at_key=True)
+
+    def _key(self, name: str, place: Place, form: dict[str, Any], aliases: dict[str, str]) -> tuple[str, ...]:
+        source = self.content["source"]
+        subject = self.content["subject"]["id"]
+        if subject not in aliases:
+            problem = f"the column {subject!r} of subject.id is not among the columns; add it as {{patient: id}}"
+            raise self.document.error((*place, "columns"), problem, at_key=True)
+        candidates: list[tuple[Place, list[str] | None]] = [
+            ((*place, "key"), form.get("key") if name else None),
+            (("source", "sheets", name, "key"), source.get("sheets", {}).get(name, {}).get("key")),
+            (("source", "key"), source.get("key")),
+            (("subject", "id"), [subject]),
+        ]
+        where, key = next((where, key) for where, key in candidates if key)
+        for position, column in enumerate(key or ()):
+            if column not in aliases:
+                raise self.document.error(
+                    (*where, position), f"unknown key column {column!r}; declare it under columns"
+                )
+        return tuple(aliases[column] for column in key or ())
+
+    def dates(self, formats: list[str], place: Place) -> DateReader:
+        """Return the reader of dates in these formats, in the source's zone."""
+        source = self.content["source"]
+        zone = None
+        if "timezone" in source:
+            try:
+                zone = ZoneInfo(source["timezone"])
+            except (KeyError, ValueError, OSError) as error:
+                raise self.document.error(("source", "timezone"), f"unknown zone {source['timezone']!r}") from error
+        try:
+            return DateReader(tuple(compile_format(text) for text in formats), zone)
+        except DateFormatError as error:
+            raise self.document.error(place, str(error)) from error

@@ -1,0 +1,199 @@
+"""A mapping file, checked and read: everything that is known before the first row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multimodal.mapping.dates import DateReader
+from multimodal.mapping.expressions import Expression
+from multimodal.tables.rows import SourceSpec
+from multimodal.terminology.translation import TranslationTable
+from multimodal.terminology.units import Unit
+
+DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """When something was true: a fixed FHIR date, or the column that says it and how to read it."""
+
+    column: str = ""
+    fixed: str = ""
+    reader: DateReader = field(default_factory=DateReader)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of the mapping.
+
+    Parameters
+    ----------
+    header : str
+        As the mapping names it.
+    aliases : tuple of str
+        Earlier headers (``was``), oldest first.
+    identity : str
+        What stands for the column in resource ids.
+    verb : str
+        One of patient, observation, condition, into, helper, ignore.
+    element : str
+        For ``patient`` the element, for ``into`` the path in its resource.
+    resource : str
+        For ``into``, the name of that resource.
+    type : str
+        Of the cell: number, integer, code, boolean, text, date, age.
+    """
+
+    header: str
+    aliases: tuple[str, ...]
+    identity: str
+    verb: str
+    element: str = ""
+    resource: str = ""
+    type: str = "text"
+    code: dict[str, Any] = field(default_factory=dict)
+    unit: Unit | None = None
+    unit_column: str = ""
+    convert_to: Unit | None = None
+    table: TranslationTable | None = None
+    limits: tuple[float, float] | None = None
+    decimal: str = "auto"
+    dates: DateReader = field(default_factory=DateReader)
+    effective: Effective | None = None
+    method: dict[str, Any] | None = None
+    category: dict[str, Any] | None = None
+    profile: str = ""
+    focus: str = ""
+    member_of: str = ""
+    system: str = ""
+    missing: MappingOf[str, str] = field(default_factory=dict)
+    when: Expression | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One resource of level 2.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the section ``resources``; part of its id.
+    type : str
+        FHIR resource type.
+    body : Node
+        The compiled elements.
+    when : Expression, optional
+        Whether a row has this resource.
+    """
+
+    name: str
+    type: str
+    body: Node
+    when: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A part of a template: elements of an object, items of a list, a compiled text, or a constant."""
+
+    elements: MappingOf[str, Node] | None = None
+    items: tuple[Node, ...] | None = None
+    expression: Expression | None = None
+    constant: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The columns and resources of one kind of row.
+
+    Parameters
+    ----------
+    name : str
+        Sheet name; empty where the mapping has its columns at the top.
+    key : tuple of str
+        Columns that identify a row.
+    """
+
+    name: str
+    columns: MappingOf[str, Column]
+    templates: MappingOf[str, Template]
+    key: tuple[str, ...]
+    aliases: MappingOf[str, str]
+
+    @property
+    def patient_elements(self) -> tuple[Column, ...]:
+        """Columns that say more of the Patient than its id."""
+        return tuple(c for c in self.columns.values() if c.verb == "patient" and c.element != "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who the rows are about: the id column, its identifier system, and what an id looks like."""
+
+    column: str
+    system: str
+    pattern: str = ""
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping file.
+
+    Parameters
+    ----------
+    id : str
+        Namespace of all resource ids; ``meta.source`` is ``urn:multimodal:<id>``.
+    path : Path
+        The file.
+    sha256 : str
+        Of the file, of its translation tables too: a changed table is a changed mapping.
+    source : SourceSpec
+        How the tables are read.
+    file_patterns : tuple of str
+        What the files are expected to be called.
+    forms : tuple of Form
+        Kinds of rows.
+    unmapped : {"error", "warn", "ignore"}
+        What happens to a column of the file that the mapping does not name.
+    max_row_errors : str
+        Number or share (``5%``) of rows with errors above which the table is refused; empty for no limit.
+    deletes : {"keep", "entered-in-error", "delete"}
+        What happens to resources of rows that are gone.
+    """
+
+    id: str
+    path: Path
+    sha256: str
+    title: str
+    source: SourceSpec
+    file_patterns: tuple[str, ...]
+    subject: Subject
+    forms: tuple[Form, ...]
+    thousands: str
+    unmapped: str
+    max_row_errors: str
+    deletes: str
+    status: str
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """All columns by header; with several forms by ``form/header``."""
+        return {
+            f"{form.name}/{header}" if form.name else header: column
+            for form in self.forms
+            for header, column in form.columns.items()
+        }
+
+    @property
+    def meta_source(self) -> str:
+        """What ``meta.source`` of each resource is."""
+        return f"urn:multimodal:{self.id}"
+
+
+PATH_STEP = re.compile(r"([A-Za-z]+)(?:\[(\d)\])?")

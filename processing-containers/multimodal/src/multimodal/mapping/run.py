@@ -1,0 +1,252 @@
+"""Rows through a mapping: resources and issues, one row at a time."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from multimodal.mapping.decimals import MIXED, decide_decimals
+from multimodal.mapping.emitters import Origin
+from multimodal.mapping.errors import ColumnsRefusedError, TooManyErrorsError
+from multimodal.mapping.form_run import FormRun, Seen
+from multimodal.mapping.plan import Form, Mapping
+from multimodal.model.issue_codes import IssueCode
+from multimodal.model.issues import Issue
+from multimodal.model.progress import Progress, silent
+from multimodal.tables.read import read_tables
+from multimodal.tables.rows import Row, Table
+
+_PROGRESS_ROWS = 1000
+_NUMBERS = frozenset({"number", "integer", "age"})
+
+
+class RowResult(NamedTuple):
+    """One row: what it became, and what of it did not come through.
+
+    The dicts share their constant parts (code, meta, subject): read them, do not change them.
+    """
+
+    row: Row
+    resources: list[dict[str, Any]]
+    issues: list[Issue]
+
+
+@dataclass(slots=True)
+class Coverage:
+    """What became of each column of the file."""
+
+    mapped: list[str] = field(default_factory=list)
+    helpers: list[str] = field(default_factory=list)
+    ignored: dict[str, str] = field(default_factory=dict)
+    unmapped: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+class MappingRun:
+    """A mapping over table files; iterate it once or again for its rows.
+
+    Opening checks everything that concerns the input as a whole, so that nothing is yielded of a table that must be
+    refused.
+
+    Parameters
+    ----------
+    mapping : Mapping
+        The mapping.
+    paths : sequence of Path
+        The table files.
+    progress : Progress
+        Told of ``rows``.
+
+    Attributes
+    ----------
+    issues : list of Issue
+        Problems of the files, not of rows.
+    notes : list of str
+        What a person should know, one line each.
+    found : dict of str to dict
+        By file: what the reader found out, e.g. encoding and delimiter.
+    coverage : Coverage
+        What became of each column.
+    values : dict
+        By column: kind (``inexact``, ``missing``, ``text``, ``otherwise``...) and source value, with counts.
+    rows : int
+        Rows read so far.
+    decimals : dict of str to str
+        The decimal sign that was decided for each column.
+    """
+
+    def __init__(self, mapping: Mapping, paths: Sequence[Path], *, progress: Progress = silent) -> None:
+        self.mapping = mapping
+        self._paths = list(paths)
+        self._progress = progress
+        self.issues: list[Issue] = []
+        self.notes: list[str] = []
+        self.found: dict[str, dict[str, str]] = {}
+        self.coverage = Coverage()
+        self.values: dict[str, dict[str, Counter[str]]] = {}
+        self.rows = 0
+        self.decimals: dict[str, str] = {}
+        self._signs: dict[str, dict[str, str]] = {}
+        tables = list(self._tables())
+        self._check_names()
+        for form, table in tables:
+            self._check_columns(form, table)
+        self._decide_decimals(tables)
+        if mapping.max_row_errors:
+            self._check_quality()
+
+    def __iter__(self) -> Iterator[RowResult]:
+        self.rows = 0
+        self.values.clear()
+        seen = Seen()
+        for form, table in self._tables():
+            parts = (self.mapping.id, form.name) if form.name else (self.mapping.id,)
+            origin = Origin(parts, self.mapping.meta_source, self.mapping.status, self._note)
+            signs = self._signs.get(form.name, {})
+            process = FormRun(self.mapping, form, _headers(form, table), signs, seen, origin).process
+            for row in table.rows:
+                self.rows += 1
+                resources, issues = process(row)
+                yield RowResult(row, resources, issues)
+                if self.rows % _PROGRESS_ROWS == 0:
+                    self._progress("rows", self.rows)
+        self._progress("rows", self.rows, self.rows)
+
+    def _note(self, column: str, kind: str, value: str) -> None:
+        self.values.setdefault(column, {}).setdefault(kind, Counter())[value] += 1
+
+    def _tables(self) -> Iterator[tuple[Form, Table]]:
+        for path in self._paths:
+            for table in read_tables(path, self.mapping.source):
+                yield self._form(table), table
+
+    def _form(self, table: Table) -> Form:
+        forms = {form.name: form for form in self.mapping.forms}
+        if len(forms) == 1 and (not table.sheet or "" in forms):
+            return next(iter(forms.values()))
+        name = table.sheet or table.file.stem
+        if name not in forms:
+            what = f"sheet {name!r}" if table.sheet else "the file's name"
+            known = ", ".join(forms)
+            raise ColumnsRefusedError(table.file, [], f"{what} is none of the mapping's forms: {known}")
+        return forms[name]
+
+    def _check_names(self) -> None:
+        patterns = self.mapping.file_patterns
+        for path in self._paths:
+            if patterns and not any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns):
+                self.notes.append(f"{path.name} is not called as the mapping expects ({', '.join(patterns)})")
+
+    def _check_columns(self, form: Form, table: Table) -> None:
+        self.found[f"{table.file.name}{':' + table.sheet if table.sheet else ''}"] = dict(table.found)
+        self.notes.extend(table.notes)
+        present = _headers(form, table)
+        subject = form.aliases[self.mapping.subject.column]
+        lost = [column for column in dict.fromkeys((subject, *form.key)) if column not in present]
+        if lost:
+            problem = f"the key column {', '.join(lost)} is missing; the file has: {', '.join(table.headers)}"
+            raise ColumnsRefusedError(table.file, lost, problem)
+        self._check_unmapped(table, set(present.values()))
+        self._check_missing(form, table, present)
+        for header, actual in present.items():
+            column = form.columns[header]
+            if column.verb == "ignore":
+                self.coverage.ignored[actual] = column.reason
+            elif column.verb == "helper":
+                self.coverage.helpers.append(actual)
+            else:
+                self.coverage.mapped.append(actual)
+
+    def _check_unmapped(self, table: Table, mapped: set[str]) -> None:
+        unmapped = [header for header in table.headers if header not in mapped]
+        if not unmapped:
+            return
+        names = ", ".join(repr(header) for header in unmapped)
+        if self.mapping.unmapped == "error":
+            problem = f"the mapping does not name the columns {names}; map them, or ignore them with a reason"
+            raise ColumnsRefusedError(table.file, unmapped, problem)
+        self.coverage.unmapped.extend(unmapped)
+        if self.mapping.unmapped == "warn":
+            self.notes.append(f"{table.file.name}: the mapping does not name the columns {names}")
+
+    def _check_missing(self, form: Form, table: Table, present: dict[str, str]) -> None:
+        code = IssueCode.MISSING_COLUMN
+        for header, column in form.columns.items():
+            if header in present or column.verb == "ignore":
+                continue
+            if self.mapping.unmapped == "error":
+                problem = f"the column {header!r} of the mapping is missing; {code.suggestion}"
+                raise ColumnsRefusedError(table.file, [header], problem)
+            self.coverage.missing.append(header)
+            message = f"{table.file.name} has no column {header!r}"
+            self.issues.append(Issue(code.code, message, sheet=table.sheet, column=header, suggestion=code.suggestion))
+
+    def _decide_decimals(self, tables: list[tuple[Form, Table]]) -> None:
+        """Look at all number cells whose decimal sign nobody declared; costs one more reading of the files."""
+        for form in self.mapping.forms:
+            signs: dict[str, set[str]] = {}
+            for other, table in tables:
+                if other is not form:
+                    continue
+                columns = [
+                    (header, actual)
+                    for header, actual in _headers(form, table).items()
+                    if form.columns[header].type in _NUMBERS and form.columns[header].decimal == "auto"
+                ]
+                if columns:
+                    for header, sign in decide_decimals(table.rows, columns, self.mapping.thousands).items():
+                        signs.setdefault(header, set()).add(sign)
+            decided = {header: MIXED if len(found) > 1 else found.pop() for header, found in signs.items()}
+            self._signs[form.name] = decided
+            self.decimals.update(decided)
+
+    def _check_quality(self) -> None:
+        """Map everything once without yielding it: a table beyond the limit must not be sent in part."""
+        bad = sum(1 for result in self if result.issues)
+        limit = self.mapping.max_row_errors
+        allowed = self.rows * int(limit[:-1]) / 100 if limit.endswith("%") else int(limit)
+        if bad > allowed:
+            raise TooManyErrorsError(bad, self.rows, limit)
+
+
+def _headers(form: Form, table: Table) -> dict[str, str]:
+    """Return header in the mapping -> header in the file, for the columns that the file has.
+
+    An earlier header (``was``) is looked for where the present one is not there.
+    """
+    found = {}
+    for header, column in form.columns.items():
+        actual = next((name for name in (header, *column.aliases) if name in table.headers), None)
+        if actual is not None:
+            found[header] = actual
+    return found
+
+
+def run_mapping(mapping: Mapping, paths: Sequence[Path], *, progress: Progress = silent) -> MappingRun:
+    """Open table files under a mapping.
+
+    Parameters
+    ----------
+    mapping : Mapping
+        From `load_mapping`.
+    paths : sequence of Path
+        The table files.
+    progress : Progress
+        Told of ``rows``.
+
+    Returns
+    -------
+    MappingRun
+        Iterate it for the rows.
+
+    Raises
+    ------
+    DataRefusedError
+        If the input as a whole cannot be used: a file is missing, empty, encrypted or not what its name says, a key
+        column is missing, a column is unknown and the mapping says ``unmapped: error``, or too many rows have errors.
+    """
+    return MappingRun(mapping, paths, progress=progress)

@@ -1,0 +1,122 @@
+"""The JSON Schema of mapping files, and its findings in words that name the place."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from multimodal.mapping.document import Document, Place
+from multimodal.mapping.errors import MappingError
+
+VERBS = ("patient", "observation", "condition", "checkbox", "into", "helper", "ignore")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the schema, published beside the mappings as ``fhirmap.schema.json``."""
+    loaded: dict[str, Any] = orjson.loads(files("multimodal.mapping").joinpath("fhirmap.schema.json").read_bytes())
+    return loaded
+
+
+@cache
+def _validator(part: str) -> Any:
+    """Return the validator of a definition, so that an error speaks of that one and not of all alternatives."""
+    whole = schema()
+    chosen = whole if not part else {"$schema": whole["$schema"], "$ref": f"#/$defs/{part}", "$defs": whole["$defs"]}
+    return jsonschema_rs.validator_for(chosen)
+
+
+def check_schema(document: Document) -> None:
+    """Hold a file to the schema.
+
+    Raises
+    ------
+    MappingError
+        For the first part that does not fit: unknown key, wrong type, value outside its list.
+    """
+    content = document.content
+    for place, columns in _column_sections(content):
+        for header, column in columns.items():
+            _check_column(document, (*place, header), column)
+    for name, table in _mapping(content.get("tables")).items():
+        part = "table_file" if isinstance(table, dict) and "file" in table else "table_map"
+        _check(document, part, table, ("tables", name))
+    _check(document, "", content, ())
+
+
+def _mapping(part: Any) -> dict[str, Any]:
+    return part if isinstance(part, dict) else {}
+
+
+def _column_sections(content: dict[str, Any]) -> list[tuple[Place, dict[str, Any]]]:
+    sections: list[tuple[Place, dict[str, Any]]] = [(("columns",), _mapping(content.get("columns")))]
+    for name, form in _mapping(content.get("forms")).items():
+        sections.append((("forms", name, "columns"), _mapping(_mapping(form).get("columns"))))
+    return sections
+
+
+def _check_column(document: Document, place: Place, column: Any) -> None:
+    verbs = [verb for verb in VERBS if verb in _mapping(column)]
+    if len(verbs) != 1:
+        found = " and ".join(verbs) if verbs else "none"
+        keys = "" if verbs or not isinstance(column, dict) else _nearest(list(column), VERBS)
+        raise document.error(place, f"a column has exactly one of {', '.join(VERBS)}; here: {found}{keys}", at_key=True)
+    _check(document, f"column_{verbs[0]}", column, place)
+
+
+def _nearest(names: list[str], known: tuple[str, ...] | list[str]) -> str:
+    for name in names:
+        close = difflib.get_close_matches(name, known, n=1)
+        if close:
+            return f"; did you mean {close[0]!r} in place of {name!r}?"
+    return ""
+
+
+def _check(document: Document, part: str, content: Any, place: Place) -> None:
+    errors = sorted(
+        _validator(part).iter_errors(content), key=lambda error: document.position((*place, *error.instance_path))
+    )
+    for error in errors:
+        raise _worded(document, error, (*place, *error.instance_path))
+
+
+def _worded(document: Document, error: Any, place: Place) -> MappingError:
+    kind = error.kind
+    name = ".".join(str(step) for step in place) or "the mapping"
+    if kind.name == "additionalProperties":
+        known = list(_definition(error.schema_path).get("properties", {}))
+        hint = _nearest(kind.unexpected[:1], known) or f"; known: {', '.join(known)}"
+        unexpected = kind.unexpected[0]
+        return document.error((*place, unexpected), f"unknown key {unexpected!r} in {name}{hint}", at_key=True)
+    if kind.name == "required":
+        return document.error(place, f"{name} needs the key {kind.property!r}", at_key=True)
+    if kind.name == "enum":
+        options = [str(option) for option in kind.options]
+        hint = _nearest([str(error.instance)], options)
+        return document.error(place, f"{name}: {error.instance!r} is none of {', '.join(options)}{hint}")
+    if kind.name == "anyOf":
+        described = _definition(error.schema_path)
+        return document.error(place, f"{name}: {error.instance!r} does not fit{_explained(kind, described)}")
+    return document.error(place, f"{name}: {error.message}")
+
+
+def _explained(kind: Any, described: dict[str, Any]) -> str:
+    """Return what the alternatives would have been."""
+    reasons = {inner.message for alternative in kind.context for inner in alternative}
+    wanted = described.get("description", "")
+    return f" ({wanted})" if wanted else f" ({'; or '.join(sorted(reasons))})"
+
+
+def _definition(path: list[Any]) -> dict[str, Any]:
+    """Return the schema that holds the keyword at the end of `path` (references are resolved in it)."""
+    found: Any = schema()
+    for step in path[:-1]:
+        if isinstance(found, dict) and "$ref" in found and step not in found:
+            found = schema()["$defs"][found["$ref"].rsplit("/", 1)[1]]
+        found = found[step]
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,56 @@
+"""Level 2 of a mapping: the resources of the section ``resources``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multimodal.mapping.document import Document, Place
+from multimodal.mapping.expressions import compile_condition, compile_text
+from multimodal.mapping.plan import Node, Template
+from multimodal.mapping.scope import ExpressionError, Scope
+from multimodal.resources.rules import resource_types
+
+
+def read_template(document: Document, scope: Scope, place: Place, body: dict[str, Any]) -> Template:
+    """Compile one resource.
+
+    Raises
+    ------
+    MappingError
+        If its type is not supported, its id is given, or an expression in it is wrong.
+    """
+    type_ = body["resourceType"]
+    if type_ not in resource_types():
+        known = ", ".join(resource_types())
+        raise document.error((*place, "resourceType"), f"{type_} is not supported yet; known: {known}")
+    if type_ == "Patient":
+        raise document.error((*place, "resourceType"), "the Patient is made by the columns with the verb patient")
+    if "id" in body:
+        raise document.error((*place, "id"), "the id is made by the engine, so that it never changes", at_key=True)
+    when = None
+    if "$when" in body:
+        try:
+            when = compile_condition(body["$when"], scope)
+        except ExpressionError as error:
+            raise document.error((*place, "$when"), str(error)) from error
+    for key in body:
+        if key.startswith("$") and key != "$when":
+            raise document.error((*place, key), f"unknown directive {key!r}; known: $when", at_key=True)
+    elements = {key: value for key, value in body.items() if key not in ("$when", "resourceType")}
+    return Template(
+        place[-1] if isinstance(place[-1], str) else "", type_, _node(document, scope, place, elements), when
+    )
+
+
+def _node(document: Document, scope: Scope, place: Place, part: Any) -> Node:
+    if isinstance(part, dict):
+        return Node(elements={key: _node(document, scope, (*place, key), value) for key, value in part.items()})
+    if isinstance(part, list):
+        return Node(items=tuple(_node(document, scope, (*place, at), value) for at, value in enumerate(part)))
+    if not isinstance(part, str):
+        return Node(constant=part)
+    try:
+        expression = compile_text(part, scope)
+    except ExpressionError as error:
+        raise document.error(place, str(error)) from error
+    return Node(constant=part) if expression.constant else Node(expression=expression)

@@ -1,0 +1,131 @@
+"""The words of this room: what to read, and the rows that come out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from multimodal.model.issues import Issue
+
+
+@dataclass(frozen=True, slots=True)
+class SheetSpec:
+    """How one sheet is laid out: the row (counted from 1) that holds its header."""
+
+    header_row: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """How a table is to be read.
+
+    Parameters
+    ----------
+    type : str
+        Name of the entry point in the group ``multimodal.tables``, e.g. ``csv``.
+    encoding, delimiter : str
+        ``auto`` finds them in the file and reports what was found.
+    sheets : mapping of str to SheetSpec
+        Which sheets of a workbook to read; empty means its only visible sheet.
+    """
+
+    type: str = "csv"
+    encoding: str = "auto"
+    delimiter: str = "auto"
+    sheets: Mapping[str, SheetSpec] = field(default_factory=dict)
+
+
+class Row(NamedTuple):
+    """One row of a table.
+
+    Parameters
+    ----------
+    number : int
+        As a spreadsheet shows it; a header in the first row has number 1.
+    values : mapping of str to str
+        Header to the text a person sees; an empty cell is ``""``.
+    sheet, record, event, instance : str
+        Where the row belongs in its source.
+    problems : tuple of Issue
+        What is wrong with the row as a whole.
+    usable : bool
+        False where the cells cannot be told apart; `values` is empty then.
+    """
+
+    number: int
+    values: Mapping[str, str]
+    sheet: str = ""
+    record: str = ""
+    event: str = ""
+    instance: str = ""
+    problems: tuple[Issue, ...] = ()
+    usable: bool = True
+
+
+@dataclass(slots=True)
+class Table:
+    """One table of a file: a CSV file has one, a workbook one for each sheet.
+
+    Parameters
+    ----------
+    file : Path
+        Where it comes from.
+    headers : tuple of str
+        Column names, blanks around them removed.
+    rows : iterator of Row
+        Read once, in the order of the file.
+    sheet : str
+        Name of the sheet, empty for CSV.
+    found : mapping of str to str
+        What the reader found out, e.g. encoding and delimiter; for the report.
+    notes : list of str
+        What a person should know, one line each.
+    issues : list of Issue
+        Problems of rows; grows while `rows` is read.
+    """
+
+    file: Path
+    headers: tuple[str, ...]
+    rows: Iterator[Row]
+    sheet: str = ""
+    found: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+
+
+class TableSource(Protocol):
+    """Reads one type of table file; found by the entry point group ``multimodal.tables``."""
+
+    suffixes: tuple[str, ...]
+    """File name endings, lower case, that say a file is of this type."""
+
+    def read(self, path: Path, source: SourceSpec) -> list[Table]:
+        """Open `path` and return its tables.
+
+        Raises
+        ------
+        TableError
+            If the file as a whole cannot be read.
+        """
+
+
+def clean_headers(names: list[str]) -> tuple[str, ...]:
+    """Return header names without blanks around them and without empty names at the end."""
+    headers = [" ".join(name.split()) if "\n" in name else name.strip() for name in names]
+    while headers and not headers[-1]:
+        headers.pop()
+    return tuple(headers)
+
+
+def header_problem(headers: tuple[str, ...], row: int) -> str | None:
+    """Return what makes `headers` unusable, or None."""
+    seen: dict[str, int] = {}
+    for position, name in enumerate(headers, start=1):
+        if not name:
+            return f"column {position} of the header (row {row}) has no name; name it or remove the column"
+        if name in seen:
+            return f"the header {name!r} stands in columns {seen[name]} and {position}; rename one of them"
+        seen[name] = position
+    return None

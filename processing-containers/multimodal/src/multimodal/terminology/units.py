@@ -1,0 +1,128 @@
+"""Units: what people write to UCUM (https://ucum.org), and conversion between equal dimensions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+UCUM = "http://unitsofmeasure.org"
+_LONGEST = 40
+
+
+class UnknownUnitError(ValueError):
+    """A text that is neither UCUM nor a known spelling."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f"unknown unit {text!r}; write it in UCUM, e.g. g/dL or 10*9/L")
+
+
+class DimensionError(ValueError):
+    """Two units that measure different things."""
+
+    def __init__(self, source: str, target: str) -> None:
+        self.source = source
+        self.target = target
+        super().__init__(f"{source} cannot be converted to {target}")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit: its UCUM code, and how people read it."""
+
+    code: str
+    display: str
+
+
+@cache
+def _spellings() -> dict[str, Unit]:
+    text = files("multimodal.terminology").joinpath("data/units.csv").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return {row["spelling"]: Unit(row["ucum"], row["display"] or row["ucum"]) for row in csv.DictReader(lines)}
+
+
+@cache
+def _registry() -> Any:
+    # Loaded only when a unit outside the data file is met: it costs about a second.
+    from ucumvert import PintUcumRegistry
+
+    return PintUcumRegistry()
+
+
+@cache
+def unit(text: str) -> Unit:
+    """Return the unit that `text` means.
+
+    Parameters
+    ----------
+    text : str
+        A UCUM code or a spelling of the data file ``units.csv``.
+
+    Raises
+    ------
+    UnknownUnitError
+        If it is neither.
+    """
+    name = text.strip()
+    known = _spellings().get(name)
+    if known is not None:
+        return known
+    if name.startswith("{") and name.endswith("}") and name.isascii() and name[1:-1].isidentifier():
+        return Unit(name, name[1:-1])
+    if not name or len(name) > _LONGEST or not name.isascii():
+        raise UnknownUnitError(text)
+    _parse(name)
+    return Unit(name, name)
+
+
+@cache
+def _parse(code: str) -> Any:
+    from lark.exceptions import LarkError
+    from pint.errors import PintError
+
+    try:
+        return _registry().from_ucum(code)
+    except (LarkError, PintError, ValueError, TypeError, AttributeError) as error:
+        raise UnknownUnitError(code) from error
+
+
+@cache
+def converter(source: str, target: str) -> Callable[[float], float]:
+    """Return the function that converts a number from UCUM code `source` to `target`.
+
+    Molar to mass concentration needs the molar mass and is no plain conversion: it is refused.
+
+    Raises
+    ------
+    DimensionError
+        If the units measure different things.
+    UnknownUnitError
+        If one of them is no UCUM code.
+    """
+    if source == target:
+        return _same
+    from pint.errors import DimensionalityError
+
+    first, second = _parse(source), _parse(target)
+    try:
+        zero, one = (_convert(first, second, number) for number in (0.0, 1.0))
+    except DimensionalityError as error:
+        raise DimensionError(source, target) from error
+    if zero:  # degrees: an offset, not a mere factor
+        return lambda number: float(f"{_convert(first, second, number):.12g}")
+    return lambda number: float(f"{number * one:.12g}")
+
+
+def _convert(source: Any, target: Any, number: float) -> float:
+    registry = _registry()
+    return float(
+        registry.Quantity(number * getattr(source, "magnitude", 1), source.units).to(target.units).magnitude
+    ) / (getattr(target, "magnitude", 1))
+
+
+def _same(number: float) -> float:
+    return number
