@@ -147,7 +147,7 @@ def build(folder: Path) -> Path:
 
 def _run_maven(folder: Path, maven: str, java_home: Path) -> None:
     log = _log(f"build-{folder.name}")
-    with log.open("wb") as output:
+    with locked("maven"), log.open("wb") as output:  # Maven's store of downloads bears one writer at a time
         try:
             subprocess.run(
                 [maven, "-B", "-q", "clean", "package"],
