@@ -135,7 +135,6 @@ class _Load:
             report.created, report.updated = plan.counts("created"), plan.counts("updated")
             report.deleted.update(entry.resource_type for entry in absent)
             report.written.extend(plan.references())
-            report.written.extend(f"{entry.resource_type}/{entry.resource_id}" for entry in absent)
             return report
         self._total = plan.counts("created").total() + plan.counts("updated").total() + len(absent)
         if self._total or rebuilt:
@@ -175,7 +174,14 @@ class _Load:
             write = refusal.write
             message = f"{write.reference}: {refusal.reason}"
             self._report.refused.append(
-                Issue(code.code, message, row=write.row, record=write.origin, suggestion=code.suggestion)
+                Issue(
+                    code.code,
+                    message,
+                    row=write.row,
+                    sheet=write.sheet,
+                    record=write.origin,
+                    suggestion=code.suggestion,
+                )
             )
 
     def _remove(self, absent: Sequence[Entry], deletes: Deletes) -> None:
@@ -198,17 +204,21 @@ class _Load:
                 for w, _ in outcome.stored
             )
             self._note_removed(outcome, IssueCode.REFUSED_BY_SERVER)
-        removals.sort(key=lambda write: write.origin)
-        for outcome in self._target.write([list(group) for _, group in groupby(removals, lambda write: write.origin)]):
+            self._report.written.extend(write.reference for write, _ in outcome.stored)
+        removals.sort(key=_place)
+        for outcome in self._target.write([list(group) for _, group in groupby(removals, _place)]):
             self._known.forget((w.resource_type, w.resource_id) for w, _ in outcome.stored)
             self._note_removed(outcome, IssueCode.STILL_REFERENCED)
 
     def _note_removed(self, outcome: Outcome, code: IssueCode) -> None:
         self._report.deleted.update(write.resource_type for write, _ in outcome.stored)
-        self._report.written.extend(write.reference for write, _ in outcome.stored)
         self._refuse(outcome, code)
         self._stored += len(outcome.stored) + len(outcome.refused)
         self._progress("resources stored", self._stored, self._total)
+
+
+def _place(write: Write) -> tuple[str, int]:
+    return write.origin, write.row or 0
 
 
 def _unversioned(resource: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 CREATE TABLE planned (
     type TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER, change TEXT NOT NULL, body BLOB, sha256 BLOB,
-    origin TEXT, row INTEGER, PRIMARY KEY (type, id)
+    origin TEXT, row INTEGER, sheet TEXT, PRIMARY KEY (type, id)
 ) WITHOUT ROWID;
 CREATE TABLE changed (seq INTEGER NOT NULL, part INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL);
 """
@@ -112,26 +112,26 @@ class Plan:
     def shared(self, resource_type: str) -> Iterator[tuple[Write, dict[str, Any]]]:
         """Yield the shared resources of one type that changed, each with our contribution to it."""
         found = self._database.execute(
-            "SELECT id, body, sha256, origin, row FROM planned"
+            "SELECT id, body, sha256, origin, row, sheet FROM planned"
             " WHERE type = ? AND change IN ('created', 'updated') ORDER BY seq",
             (resource_type,),
         )
-        for key, body, sha256, origin, row in found:
-            yield Write(resource_type, key, body, sha256, origin, row), orjson.loads(body)
+        for key, body, sha256, origin, row, sheet in found:
+            yield Write(resource_type, key, body, sha256, origin, row, sheet), orjson.loads(body)
 
     def groups(self) -> Iterator[list[Write]]:
         """Yield the changed resources that are not shared, group by group, in the order of the input."""
         found = self._database.execute(
-            "SELECT changed.seq, type, id, body, sha256, origin, row FROM changed JOIN planned USING (type, id)"
+            "SELECT changed.seq, type, id, body, sha256, origin, row, sheet FROM changed JOIN planned USING (type, id)"
             " ORDER BY changed.seq, part"
         )
         current, group = None, list[Write]()
-        for seq, kind, key, body, sha256, origin, row in found:
+        for seq, *write in found:
             if seq != current and group:
                 yield group
                 group = []
             current = seq
-            group.append(Write(kind, key, body, sha256, origin, row))
+            group.append(Write(*write))
         if group:
             yield group
 
@@ -171,11 +171,13 @@ class Plan:
     def _refuse(self, group: Group, resource: dict[str, Any], code: IssueCode, problem: str) -> None:
         kind, key = str(resource.get("resourceType")), str(resource.get("id"))
         named = problem if kind in problem else f"{kind}/{key}: {problem}"
-        self.refused.append(Issue(code.code, named, row=group.row, record=group.origin, suggestion=code.suggestion))
+        self.refused.append(
+            Issue(code.code, named, row=group.row, sheet=group.sheet, record=group.origin, suggestion=code.suggestion)
+        )
         # In the input all the same: what an earlier load stored of it is not absent now.
         self._database.execute(
-            "INSERT OR IGNORE INTO planned VALUES (?, ?, ?, 'refused', NULL, NULL, ?, ?)",
-            (kind, key, self._groups, group.origin, group.row),
+            "INSERT OR IGNORE INTO planned VALUES (?, ?, ?, 'refused', NULL, NULL, ?, ?, ?)",
+            (kind, key, self._groups, group.origin, group.row, group.sheet),
         )
 
     def _add_own(self, group: Group, part: int, resource: dict[str, Any]) -> None:
@@ -183,8 +185,8 @@ class Plan:
         known = self._manifest.get(kind, key)
         change = "created" if known is None else "unchanged" if known.sha256 == sha256 else "updated"
         body = None if change == "unchanged" else orjson.dumps(marked(resource, self._source, self._scope))
-        row = (kind, key, self._groups, change, body, sha256, group.origin, group.row)
-        self._database.execute("INSERT INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        row = (kind, key, self._groups, change, body, sha256, group.origin, group.row, group.sheet)
+        self._database.execute("INSERT INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
         if body is not None:
             self._database.execute("INSERT INTO changed VALUES (?, ?, ?, ?)", (self._groups, part, kind, key))
 
@@ -192,11 +194,11 @@ class Plan:
         """Unite what the groups of this run contribute to one shared resource."""
         kind, key = resource["resourceType"], resource["id"]
         earlier = self._database.execute(
-            "SELECT seq, body, origin, row FROM planned WHERE type = ? AND id = ?", (kind, key)
+            "SELECT seq, body, origin, row, sheet FROM planned WHERE type = ? AND id = ?", (kind, key)
         ).fetchone()
-        first, united, origin, row = self._groups, resource, group.origin, group.row
+        first, united, origin, row, sheet = self._groups, resource, group.origin, group.row, group.sheet
         if earlier and earlier[1] is not None:
-            first, body, origin, row = earlier
+            first, body, origin, row, sheet = earlier
             contribution = orjson.loads(body)
             united, disputed = merge(contribution, resource)
             united["meta"] = {**contribution.get("meta", {}), **resource.get("meta", {})}
@@ -204,13 +206,20 @@ class Plan:
         sha256 = body_hash(united)
         known = self._manifest.get(kind, key)
         change = "created" if known is None else "unchanged" if known.sha256 == sha256 else "updated"
-        values = (kind, key, first, change, orjson.dumps(united), sha256, origin, row)
-        self._database.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        values = (kind, key, first, change, orjson.dumps(united), sha256, origin, row, sheet)
+        self._database.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def _dispute(self, group: Group, kind: str, key: str, elements: Sequence[str], row: int | None) -> None:
         code = IssueCode.CONFLICTING_PATIENT
         for element in elements:
             message = f"{kind}/{key}: {element} differs from that of row {row}, which was kept"
             self.refused.append(
-                Issue(code.code, message, row=group.row, record=group.origin, suggestion=code.suggestion)
+                Issue(
+                    code.code,
+                    message,
+                    row=group.row,
+                    sheet=group.sheet,
+                    record=group.origin,
+                    suggestion=code.suggestion,
+                )
             )

@@ -22,11 +22,14 @@ class Group:
         What they were made from, e.g. a record or a series.
     row : int or None
         Row of the source, as a spreadsheet counts.
+    sheet : str
+        Sheet of that row.
     """
 
     resources: Sequence[dict[str, Any]]
     origin: str = ""
     row: int | None = None
+    sheet: str = ""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ class LoadReport:
     warnings : list of str
         What a person should know.
     written : list of str
-        References (``Type/id``) of what was created, updated or deleted.
+        References (``Type/id``) of what was created, updated or marked as entered in error.
     recovered : bool
         An earlier load did not end; this one completed it.
     """

@@ -116,7 +116,9 @@ class SharedWriter:
 
 def _sent(write: Write, resource: Mapping[str, Any], version: str | None) -> Write:
     body = orjson.dumps(resource)
-    return Write(write.resource_type, write.resource_id, body, write.sha256, write.origin, write.row, version)
+    return Write(
+        write.resource_type, write.resource_id, body, write.sha256, write.origin, write.row, write.sheet, version
+    )
 
 
 def _merged_meta(here: Mapping[str, Any], ours: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class Write:
         The resource as JSON; None deletes it.
     sha256 : bytes
         Hash of what we contribute, for the manifest.
-    origin, row : str and int
+    origin, row, sheet : str, int and str
         Where it came from.
     version : str or None
         The version this one follows (If-Match); None where nobody else writes it.
@@ -31,6 +31,7 @@ class Write:
     sha256: bytes
     origin: str = ""
     row: int | None = None
+    sheet: str = ""
     version: str | None = None
 
     @property
