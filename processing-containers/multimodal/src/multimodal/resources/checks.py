@@ -145,9 +145,15 @@ def is_date_time(text: str) -> bool:
 
 
 def _lacks(resource: Mapping[str, Any], path: Path) -> bool:
-    """Return whether an element is missing somewhere its parent is present."""
+    """Return whether an element is missing somewhere its parent is present.
+
+    A primitive may have only extensions, e.g. a data-absent-reason (https://hl7.org/fhir/R4/json.html#primitive).
+    """
     *parents, last = path
-    return any(isinstance(holder, Mapping) and last not in holder for holder in _at(resource, tuple(parents)))
+    return any(
+        isinstance(holder, Mapping) and last not in holder and f"_{last}" not in holder
+        for holder in _at(resource, tuple(parents))
+    )
 
 
 def _at(part: Any, path: Path) -> Iterator[Any]:
