@@ -76,13 +76,17 @@ class SeriesFolder:
             path.unlink(missing_ok=True)
             raise
 
-    def accept(self, part: Path, allowed: frozenset[str] | None) -> PulledInstance | None:
+    def accept(
+        self, part: Path, allowed: frozenset[str] | None, *, unproven_end: bool = False
+    ) -> PulledInstance | None:
         """Verify a partial file and give it its name; None where the instance is there already.
 
         Parameters
         ----------
         allowed : frozenset of str, optional
             The SOP Instance UIDs that the series has, where they are known.
+        unproven_end : bool
+            Nothing but the file itself can tell whether it is whole.
 
         Raises
         ------
@@ -90,7 +94,7 @@ class SeriesFolder:
             If it is not a whole instance of this series; the file is removed.
         """
         try:
-            header = _header_of(part)
+            header = _header_of(part, unproven_end)
             self._check_membership(header, allowed)
             if header.sop_uid in self.instances:
                 part.unlink()
@@ -145,12 +149,12 @@ class SeriesFolder:
                 yield PulledInstance(entry["uid"], path, entry["bytes"], entry["sha256"])
 
 
-def _header_of(path: Path) -> Header:
+def _header_of(path: Path, to_the_end: bool) -> Header:
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise NotWholeError("an empty instance came")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return read_header(data)
+            return read_header(data, to_the_end=to_the_end)
 
 
 def _size_and_sha256(path: Path) -> tuple[int, str]:

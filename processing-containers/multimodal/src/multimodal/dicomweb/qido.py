@@ -137,7 +137,7 @@ class Qido:
             page = self._page(path, f"{query}&limit={limit}&offset={offset}".lstrip("&"))
             uids = [text(match, uid_keyword) for match in page]
             if page and uids == before:
-                self._check_repeated(len(page))
+                self._check_repeated(path, query, len(page))
                 return
             yield from page
             if not page or len(page) > limit or (len(page) < limit and self._profile.short_page_ends):
@@ -145,12 +145,17 @@ class Qido:
             offset += len(page)
             before = uids
 
-    def _check_repeated(self, length: int) -> None:
-        """A page came twice, so the store ignores the offset: harmless if the first held fewer than asked for."""
-        if length >= self._profile.limit:
+    def _check_repeated(self, path: str, query: str, length: int) -> None:
+        """A page came twice, so the store ignores the offset: harmless only if it ignores the limit as well.
+
+        Then it does not page at all, and the page held everything. One that minds the limit may have a lower one
+        of its own, and more matches behind it.
+        """
+        if length > 1 and len(self._page(path, f"{query}&limit=1".lstrip("&"))) == 1:
             raise QueryRefusedError(
                 self._session.store.name,
-                f"the store gives the first {length} matches again and again (it ignores offset): narrow the search",
+                f"the store gives the same {length} matches again and again (it ignores offset): narrow the search, "
+                "or give it a profile in which a short page is the last",
             )
 
     def _page(self, path: str, query: str) -> list[Dataset]:

@@ -147,21 +147,30 @@ class Retrieval:
         with ThreadPoolExecutor(1, "verify") as pool:
             pending: list[Future[None]] = []
             try:
-                for part in self._parts(self._ask(path)):
+                answer = self._ask(path)
+                unproven_end = _ends_with_connection(answer)
+                for part in self._parts(answer):
                     with folder.part() as file:
                         for chunk in part.chunks:
                             file.write(chunk)
                             self._fetched += len(chunk)
-                    pending.append(pool.submit(self._accept, folder, Path(file.name), uids, total))
+                    pending.append(pool.submit(self._accept, folder, Path(file.name), uids, total, unproven_end))
             except MultipartError as error:
                 raise BrokenAnswerError(self._ref.store, str(error)) from error
             finally:
                 for future in pending:
                     future.result()
 
-    def _accept(self, folder: SeriesFolder, part: Path, uids: frozenset[str] | None, total: int | None) -> None:
+    def _accept(
+        self,
+        folder: SeriesFolder,
+        part: Path,
+        uids: frozenset[str] | None,
+        total: int | None,
+        unproven_end: bool,
+    ) -> None:
         try:
-            folder.accept(part, uids)
+            folder.accept(part, uids, unproven_end=unproven_end)
         except NotWholeError as error:
             self._reason = str(error)
         self._progress("instances", len(folder.instances), total)
@@ -194,6 +203,13 @@ class Retrieval:
         raise UnexpectedAnswerError(
             self._ref.store, f"answered {content_type or 'no media type'} where DICOM instances were asked for"
         )
+
+
+def _ends_with_connection(answer: requests.Response) -> bool:
+    """Tell whether a single-part answer could be cut without a trace; a multipart one has its closing boundary."""
+    headers = answer.headers
+    delimited = "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower()
+    return not delimited and boundary_of(headers.get("Content-Type", "")) is None
 
 
 def _series_path(ref: SeriesRef) -> str:

@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass
 from mmap import mmap
 
+from pydicom.uid import UID
+
 from multimodal.model.errors import InvalidUidError
 from multimodal.model.ids import check_uid
 
@@ -57,11 +59,16 @@ class Header:
     rows: int
 
 
-def read_header(data: Bytes) -> Header:
+def read_header(data: Bytes, *, to_the_end: bool = False) -> Header:
     """Return the header of a DICOM file after checking that the file is whole.
 
     Checked are the preamble, the UIDs, and for uncompressed pixels their length against rows, columns, samples,
     bits and frames (PS3.5 8.1.1, PS3.3 C.7.6.3).
+
+    Parameters
+    ----------
+    to_the_end : bool
+        Also check that the last element ends where the file ends, for bytes whose end nothing else proves.
 
     Raises
     ------
@@ -73,14 +80,24 @@ def read_header(data: Bytes) -> Header:
     try:
         syntax, start = _file_meta(data)
         if syntax == _DEFLATED:
-            data, start = _inflated(data[start:]), 0
+            data, start = _inflated(data[start:], to_the_end), 0
         found, pixels = _walk(data, start, syntax)
+        if to_the_end and syntax != _DEFLATED:  # a deflated one has been read up to its own end mark
+            _check_end(data, start, syntax)
     except struct.error as error:
         raise NotWholeError("the file ends within its header") from error
     header = _header(found, syntax)
+    if not header.rows and _is_image(header.sop_class_uid):
+        raise NotWholeError("the file ends before its rows and pixels")
     if header.rows and syntax in _UNCOMPRESSED:
         _check_pixels(found, syntax, pixels, len(data))
     return header
+
+
+def _is_image(sop_class_uid: str) -> bool:
+    """Tell whether instances of a SOP class hold pixels, by its name in PS3.6 table A-1."""
+    name = UID(sop_class_uid).name
+    return "Image Storage" in name or name in {"Segmentation Storage", "RT Dose Storage"}
 
 
 def _file_meta(data: Bytes) -> tuple[str, int]:
@@ -103,11 +120,28 @@ def _file_meta(data: Bytes) -> tuple[str, int]:
         at += length
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, to_the_end: bool) -> bytes:
+    """Return the start of a deflated data set (PS3.5 A.5), which holds its header."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _DEFLATED_HEADER)
+        start = inflater.decompress(data, _DEFLATED_HEADER)
+        while to_the_end and not inflater.eof and inflater.unconsumed_tail:
+            inflater.decompress(inflater.unconsumed_tail, _DEFLATED_HEADER)
     except zlib.error as error:
         raise NotWholeError("its deflated data set cannot be read") from error
+    if to_the_end and not inflater.eof:
+        raise NotWholeError("its deflated data set ends too early")
+    return start
+
+
+def _check_end(data: Bytes, at: int, syntax: str) -> None:
+    explicit = syntax != _IMPLICIT
+    order = ">" if syntax == _BIG_ENDIAN else "<"
+    while at < len(data):
+        _, at, length, vr = _element(data, at, explicit, order)
+        at = _skip_undefined(data, at, explicit and vr != b"UN", order) if length == _UNDEFINED else at + length
+    if at > len(data):
+        raise NotWholeError("the file ends within its last element")
 
 
 def _walk(data: Bytes, at: int, syntax: str) -> tuple[dict[int, bytes], tuple[int, int] | None]:
