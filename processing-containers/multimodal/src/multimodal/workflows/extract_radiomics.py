@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
 import orjson
-import pydicom
-from pydicom.errors import InvalidDicomError
 
 from multimodal.bucket import Bucket
 from multimodal.dicomweb import DicomWeb
 from multimodal.fhirstore import Target
-from multimodal.imaging import MaskError, Roi, Volume, VolumeError, read_rois, read_volume
+from multimodal.imaging import MaskError, Volume, VolumeError
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
-from multimodal.radiomics import Profile, RoiResult, engine_version, extract
-from multimodal.radiomics.report import measurement_report
-from multimodal.radiomics.segmentation import segmentation
-from multimodal.radiomics.table import write_features_csv
-from multimodal.radiomics.written import is_derived_by_us
+from multimodal.radiomics import Profile, RoiResult, engine_version, write_features_csv
 from multimodal.resources.outcomes import operation_outcome
 from multimodal.workflows.loading import load_into
+from multimodal.workflows.measure_rois import MeasuredMask, measure_rois
 from multimodal.workflows.measured_resources import measured_groups
 
 SOURCE = "extract-radiomics"
@@ -71,8 +66,8 @@ def extract_radiomics(
     profile : Profile
         Settings; their hash is part of the identity of all that is written.
     out_dir : Path
-        Gets ``<mask series>/`` with ``features.csv``, the SR, a SEG where the mask was an RTSTRUCT, and an
-        OperationOutcome where something failed.
+        Gets ``<mask series>/`` with ``features.csv``, an SR for each mask, a SEG where the mask was an
+        RTSTRUCT, and an OperationOutcome where something failed.
     fhir, bucket, dicom : optional
         FHIR target, bucket (features, manifest) and image store (SR and SEG); left alone where not given.
     patient_system : str
@@ -85,7 +80,9 @@ def extract_radiomics(
 
     Notes
     -----
-    A mask that this package itself derived is passed over, so that results never become input.
+    The ids of all that is written are made of image series, mask, ROI and settings: a re-run replaces, other
+    settings stand beside. A mask that this package itself derived is passed over, so that results never
+    become input.
     """
     if fhir is not None and not patient_system:
         raise ConfigurationError("name the identifier system of the Patient IDs: patient_system of the image store")
@@ -115,23 +112,20 @@ class _Run:
 
     def measure(self, pair: SeriesFolders) -> None:
         """Measure one pair; what cannot be measured becomes an issue, and the other pairs go on."""
-        files = [file for file in _files(pair.masks) if not self._is_ours(file)]
-        if not files:
-            return
         try:
-            volume = read_volume(pair.image)
+            measured = measure_rois(pair.image, [pair.masks], profile=self.profile, processes=self.processes)
         except VolumeError as error:
             self._refuse(IssueCode.SERIES_UNUSABLE, error.problem, record=error.series_uid)
             return
-        self.counts["series"] += 1
-        self.warnings += [f"series {volume.series_uid}: {line}" for line in volume.warnings]
-        rois = [roi for file in files for roi in self._rois(file, volume)]
-        results = extract(volume, rois, self.profile, processes=self.processes, progress=self.progress)
-        for mask_series, of_series in groupby(
-            sorted(results, key=lambda one: (one.roi.mask_series_uid, one.roi.mask_sop_uid, one.roi.number)),
-            key=lambda one: one.roi.mask_series_uid,
-        ):
-            self._deliver(volume, mask_series, list(of_series))
+        except MaskError as error:
+            self._refuse(IssueCode.MASK_UNUSABLE, error.problem, record=pair.image.parent.name, sheet=error.file.name)
+            return
+        self.issues += measured.issues
+        self.warnings += [f"series {measured.volume.series_uid}: {line}" for line in measured.warnings]
+        masks = sorted((mask for mask in measured.masks if mask.results), key=_series_of)
+        self.counts["series"] += bool(masks)
+        for mask_series, found in groupby(masks, key=_series_of):
+            self._deliver(measured.volume, mask_series, list(found))
 
     def result(self) -> WorkflowResult:
         """Return what became of all pairs."""
@@ -146,34 +140,19 @@ class _Run:
             hashes={"settings": self.profile.sha256},
         )
 
-    def _is_ours(self, file: Path) -> bool:
-        try:
-            ours = is_derived_by_us(pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_ORIGIN))
-        except (InvalidDicomError, OSError, ValueError):
-            return False  # reading it as a mask will say what is wrong with it
-        self.counts["derived masks passed over"] += ours
-        return ours
-
-    def _rois(self, file: Path, volume: Volume) -> list[Roi]:
-        try:
-            return read_rois(file, volume)
-        except MaskError as error:
-            self._refuse(IssueCode.MASK_UNUSABLE, error.problem, record=volume.series_uid, sheet=error.file.name)
-            return []
-
-    def _deliver(self, volume: Volume, mask_series: str, results: list[RoiResult]) -> None:
-        failed = [self._failure(volume, result) for result in results if result.failure]
-        self.issues += failed
+    def _deliver(self, volume: Volume, mask_series: str, masks: list[MeasuredMask]) -> None:
+        results = [result for mask in masks for result in mask.results]
+        self.counts["masks"] += len(masks)
         self.counts["ROIs"] += len(results)
-        self.counts["ROIs failed"] += len(failed)
+        self.counts["ROIs failed"] += sum(result.failure is not None for result in results)
         self.counts["features"] += sum(len(result.features) for result in results)
         folder = self.out_dir / mask_series
         folder.mkdir(parents=True, exist_ok=True)
-        if failed:
+        if failed := [issue for issue in self.issues if issue.sheet in {r.roi.mask_sop_uid for r in results}]:
             (folder / "outcome.json").write_bytes(orjson.dumps(operation_outcome(failed), option=orjson.OPT_INDENT_2))
         self._write_table(folder, mask_series, volume, results)
         self._write_resources(volume, mask_series, results)
-        self._write_dicom(folder, volume, results)
+        self._write_dicom(folder, volume, masks)
 
     def _write_table(self, folder: Path, mask_series: str, volume: Volume, results: list[RoiResult]) -> None:
         file = folder / "features.csv"
@@ -206,8 +185,14 @@ class _Run:
         self.warnings += report.warnings
         self.issues += report.refused
 
-    def _write_dicom(self, folder: Path, volume: Volume, results: list[RoiResult]) -> None:
-        files = list(_derived_files(folder, volume, results, self.profile))
+    def _write_dicom(self, folder: Path, volume: Volume, masks: list[MeasuredMask]) -> None:
+        files = []
+        for mask in masks:
+            sop_uid = mask.results[0].roi.mask_sop_uid
+            for kind, dataset in (("seg", mask.derived), ("sr", mask.report)):
+                if dataset is not None:
+                    files.append(folder / f"{sop_uid}.{kind}.dcm")
+                    dataset.save_as(files[-1], enforce_file_format=True)
         if self.dicom is None or not files:
             return
         report = self.dicom.push(files)
@@ -216,45 +201,11 @@ class _Run:
         for lost in report.failed:
             self._refuse(IssueCode.RESULT_NOT_STORED, lost.reason, record=volume.series_uid, instance=lost.sop_uid)
 
-    def _failure(self, volume: Volume, result: RoiResult) -> Issue:
-        code, roi = IssueCode.ROI_FAILED, result.roi
-        reason = result.failure.message if result.failure else ""
-        return Issue(
-            code.code,
-            reason,
-            record=volume.series_uid,
-            instance=roi.mask_sop_uid,
-            column="ROI",
-            value=roi.name,
-            suggestion=code.suggestion,
-        )
-
     def _refuse(self, code: IssueCode, message: str, *, record: str, instance: str = "", sheet: str = "") -> None:
         self.issues.append(
             Issue(code.code, message, sheet=sheet, record=record, instance=instance, suggestion=code.suggestion)
         )
 
 
-_ORIGIN = ["Manufacturer", "ManufacturerModelName"]
-
-
-def _files(masks: Path) -> list[Path]:
-    if masks.is_file():
-        return [masks]
-    return sorted(path for path in masks.rglob("*") if path.is_file() and not path.name.startswith("."))
-
-
-def _derived_files(folder: Path, volume: Volume, results: list[RoiResult], profile: Profile) -> Iterator[Path]:
-    """Write for each mask instance with a value its SR, and for an RTSTRUCT the voxels that were measured."""
-    for mask, found in groupby(results, key=lambda result: result.roi.mask_sop_uid):
-        of_mask = list(found)
-        if not any(result.features for result in of_mask):
-            continue
-        derived = None
-        if of_mask[0].roi.kind == "RTSTRUCT":
-            derived = segmentation(volume, [result.roi for result in of_mask])
-            derived.save_as(folder / f"{mask}.seg.dcm", enforce_file_format=True)
-            yield folder / f"{mask}.seg.dcm"
-        report = measurement_report(volume, of_mask, profile, derived)
-        report.save_as(folder / f"{mask}.sr.dcm", enforce_file_format=True)
-        yield folder / f"{mask}.sr.dcm"
+def _series_of(mask: MeasuredMask) -> str:
+    return mask.results[0].roi.mask_series_uid

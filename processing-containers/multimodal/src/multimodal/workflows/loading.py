@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from multimodal.bucket import Bucket, LockedError
+from multimodal.bucket import Bucket
 from multimodal.fhirstore import Group, LoadReport, Target, load
 from multimodal.fhirstore.load import Deletes
+from multimodal.model.progress import Progress, silent
+from multimodal.workflows.manifests import manifest_in
 
 _PATIENCE = 60.0  # seconds for another run's load: runs for one series each write at the same time
-_BETWEEN = 0.5
 
 
 def load_into(
@@ -25,8 +25,9 @@ def load_into(
     scope: str = "",
     deletes: Deletes = "keep",
     most_deletes: float = 0.2,
+    progress: Progress = silent,
 ) -> LoadReport:
-    """Load `groups` under the lock and with the manifest of `source`; the options are those of `load`.
+    """Load `groups` with the manifest of `source`; the options are those of `load`.
 
     Without a bucket there is no memory between runs: the manifest is rebuilt from the target each time.
 
@@ -39,22 +40,14 @@ def load_into(
         if bucket is None:
             manifest = Path(held.enter_context(TemporaryDirectory())) / "manifest.sqlite"
         else:
-            key = f"state/manifests/{source}.sqlite"
-            held.enter_context(_locked(bucket, key))
-            manifest = held.enter_context(bucket.checkout(key))
-        return load(groups, target, manifest, source=source, scope=scope, deletes=deletes, most_deletes=most_deletes)
-
-
-@contextmanager
-def _locked(bucket: Bucket, name: str) -> Iterator[None]:
-    deadline = time.monotonic() + _PATIENCE
-    with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(bucket.lock(name))
-                break
-            except LockedError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_BETWEEN)
-        yield
+            manifest = held.enter_context(manifest_in(bucket, source, patience=_PATIENCE))
+        return load(
+            groups,
+            target,
+            manifest,
+            source=source,
+            scope=scope,
+            deletes=deletes,
+            most_deletes=most_deletes,
+            progress=progress,
+        )
