@@ -19,7 +19,7 @@ spec:
     {{- end }}
   containers:
     - name: {{ .action }}
-      image: "{{ $global.custom_registry_url | default $global.registry_url }}/{{ $global.image }}:{{ .root.Chart.Version }}"
+      image: "{{ $global.custom_registry_url | default $global.registry_url | default "local" }}/{{ $global.image }}:{{ .root.Chart.Version }}"
       imagePullPolicy: {{ $global.pull_policy_images | default "IfNotPresent" }}
       env:
         - name: ACTION
