@@ -1,0 +1,107 @@
+"""The same against a real Orthanc, its answers cut at fifty places."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from multimodal.dicomweb import SeriesNotFoundError, open_dicomweb
+from multimodal.model.dicom_json import text
+from multimodal.model.ids import hash_uid
+from multimodal.model.references import SeriesRef
+from multimodal.transport.stores import Store
+from tests.fakes.cutting_proxy import CuttingProxy
+from tests.fakes.dicom_files import write_series
+
+NAME, COUNT, PATIENT = "dicomweb on orthanc", 12, "DW ÄX"
+REF = SeriesRef(hash_uid("test", NAME), hash_uid("test", NAME, "1"))
+CUTS = 50
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return sorted(write_series(tmp_path_factory.mktemp("files"), NAME, COUNT, size=64, patient=PATIENT))
+
+
+@pytest.fixture(scope="module")
+def pacs(orthanc: Store, files: list[Path]) -> Store:
+    with open_dicomweb(orthanc) as dicom:
+        report = dicom.push(files)
+    assert not report.failed
+    assert len(report.stored) + len(report.already) == COUNT
+    return orthanc
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.dcm")}
+
+
+def test_what_was_pushed_comes_back_byte_for_byte(pacs: Store, files: list[Path], tmp_path: Path) -> None:
+    with open_dicomweb(pacs) as dicom:
+        assert dicom.find_series(REF.series_uid) == SeriesRef(REF.study_uid, REF.series_uid, pacs.name)
+        report = dicom.pull(REF, tmp_path)
+        assert len(dicom.metadata(REF)) == COUNT
+        again = dicom.push(files)
+    assert contents(tmp_path) == {path.name: path.read_bytes() for path in files}
+    assert {i.sop_uid for i in report.instances} == {path.stem for path in files}
+    assert (again.stored, len(again.already)) == ((), COUNT)
+
+
+@pytest.mark.parametrize("profile", ["orthanc", "generic"])
+def test_searches_find_what_is_there(profile: str, pacs: Store) -> None:
+    with open_dicomweb(dataclasses.replace(pacs, profile=profile)) as dicom:
+        for filters in (
+            {"PatientID": PATIENT},
+            {"PatientID": "DW *"},
+            {"PatientID": PATIENT, "PatientName": "DOE^JÄNE"},
+            {"PatientID": PATIENT, "StudyDate": "20240101-20241231"},
+            {"StudyInstanceUID": f"1.2.3,{REF.study_uid}"},
+        ):
+            assert [text(match, "StudyInstanceUID") for match in dicom.studies(filters)] == [REF.study_uid], filters
+        assert not list(dicom.studies({"PatientID": "DW ÖX"}))
+        assert not list(dicom.studies({"PatientID": "nobody"}))
+        assert len(list(dicom.instances(REF.study_uid, REF.series_uid))) == COUNT
+        assert len(list(dicom.series(REF.study_uid, {"Modality": "CT"}))) == 1
+
+
+def test_pages_are_joined(pacs: Store) -> None:
+    with open_dicomweb(pacs) as dicom:
+        dicom._qido._profile = dataclasses.replace(dicom.profile, limit=5, short_page_ends=False)
+        uids = [text(match, "SOPInstanceUID") for match in dicom.instances(REF.study_uid, REF.series_uid)]
+    assert len(uids) == len(set(uids)) == COUNT
+
+
+@pytest.mark.parametrize("profile", ["orthanc", "generic"])
+def test_a_series_that_does_not_exist(profile: str, pacs: Store, tmp_path: Path) -> None:
+    with open_dicomweb(dataclasses.replace(pacs, profile=profile)) as dicom:
+        for ref in (SeriesRef(REF.study_uid, "1.2.3"), SeriesRef("1.2.3", REF.series_uid)):
+            with pytest.raises(SeriesNotFoundError):
+                dicom.pull(ref, tmp_path / "out")
+        with pytest.raises(SeriesNotFoundError):
+            dicom.find_series("1.2.3")
+
+
+def through(pacs: Store, proxy: CuttingProxy) -> Store:
+    address = urlsplit(pacs.url)
+    return dataclasses.replace(pacs, url=f"http://127.0.0.1:{proxy.port}{address.path}")
+
+
+def test_cut_at_fifty_places_it_comes_whole_and_never_twice(pacs: Store, files: list[Path], tmp_path: Path) -> None:
+    """Every cut of a real answer is noticed, and only what it took is fetched again."""
+    port = urlsplit(pacs.url).port
+    assert port is not None
+    expected = {path.name: path.read_bytes() for path in files}
+    size = sum(map(len, expected.values()))
+    for number in range(CUTS):
+        folder = tmp_path / str(number)
+        cut_at = 1 + size * number // (CUTS - 1)
+        with CuttingProxy(port, cut_at) as proxy, open_dicomweb(through(pacs, proxy)) as dicom:
+            report = dicom.pull(REF, folder)
+        assert proxy.has_cut, cut_at
+        assert contents(folder) == expected, cut_at
+        assert not list(folder.glob("*.part"))
+        # Twice came at most the instance that was cut and the one whose boundary was not seen.
+        assert report.fetched_bytes <= size + 2 * files[0].stat().st_size, cut_at
