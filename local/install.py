@@ -139,14 +139,14 @@ def build(folder: Path) -> Path:
             return target
         java = Path(ensure(JAVA)).resolve()
         maven = ensure(MAVEN)
-        print(f"Building {folder.name} (Maven, once)", flush=True)
+        print(f"Building {folder.name} with Maven, once (about a minute; log: {_log_of(folder)})", flush=True)
         _run_maven(folder, maven, java.parents[1])
         write_whole(stamp, wanted.encode())
     return target
 
 
 def _run_maven(folder: Path, maven: str, java_home: Path) -> None:
-    log = _log(f"build-{folder.name}")
+    log = _log_of(folder)
     with locked("maven"), log.open("wb") as output:  # Maven's store of downloads bears one writer at a time
         try:
             subprocess.run(
@@ -178,6 +178,10 @@ def locked(name: str) -> Iterator[None]:
     with RUN.joinpath(f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _log_of(folder: Path) -> Path:
+    return _log(f"build-{folder.name}")
 
 
 def _log(name: str) -> Path:

@@ -123,6 +123,11 @@ def up(folder: Path = RUN, *, ports: dict[str, int] | None = None) -> Stack:
         starts = stack.start()
         for name, server in stack.servers.items():
             fresh = starts[name].result()
+            if fresh and not server.answers():
+                print(
+                    f"{server.name:<11} starting (at most {server.wait_seconds:.0f} s), log: {_short(server.log)}",
+                    flush=True,
+                )
             server.wait()
             seconds = f"up after {time.monotonic() - begun:.0f} s" if fresh else "already up"
             print(f"{server.name:<11} {server.url:<38} {seconds}", flush=True)
