@@ -1,7 +1,7 @@
 """FHIR servers and NDJSON folders: bundles, manifest, diff, retry, searches."""
 
 from multimodal.fhirstore.errors import ConflictError, EndlessPagesError, FhirRefusedError, TooManyDeletesError
-from multimodal.fhirstore.load import load
+from multimodal.fhirstore.load import Deletes, load
 from multimodal.fhirstore.manifest import mark_interrupted
 from multimodal.fhirstore.ndjson import NdjsonFolder
 from multimodal.fhirstore.report import Group, LoadReport
@@ -10,6 +10,7 @@ from multimodal.fhirstore.writes import Target
 
 __all__ = [
     "ConflictError",
+    "Deletes",
     "EndlessPagesError",
     "FhirRefusedError",
     "FhirServer",
