@@ -251,7 +251,7 @@ class ColumnReader:
             reader = column.dates
             if isinstance(value, dict) and "format" in value:
                 reader = self.shared.dates([value["format"]], (*place, "format"))
-            return Effective(column=column.header, reader=reader)
+            return Effective(column=column.header, reader=reader, missing=column.missing)
         if isinstance(value, str) and _FIXED_DATE.fullmatch(value):
             try:
                 return Effective(fixed=DateReader().read(value))

@@ -8,19 +8,16 @@ from typing import Any
 
 from multimodal.mapping.identity import id_maker
 from multimodal.mapping.plan import Column
-from multimodal.mapping.readers import NOTHING, Outcome, ReadOutcome
+from multimodal.mapping.readers import Outcome, ReadOutcome
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.model.issue_codes import IssueCode
 from multimodal.resources.checks import check_resource
 from multimodal.resources.shapes import validate
-from multimodal.terminology.concepts import Concept, code_systems
 
 Emit = Callable[[RowState], Resource | None]
 
 # Cells repeat; a column of all-different values must not fill the memory.
 _MOST_REMEMBERED = 20_000
-# A value of these types is checked by its typed cell; the resource around it is checked once for each type.
-_CHECKED_BY_CELL = frozenset({"Quantity", "Range", "Integer", "String", "Boolean", "DateTime"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +74,6 @@ class Remembered:
         return outcome
 
 
-def absent_reason(code: str) -> dict[str, Any]:
-    """Return the CodeableConcept of a FHIR data-absent-reason."""
-    return Concept(code_systems()["DAR"], code).codeable
-
-
 def problems_of(resource: Resource) -> list[str]:
     """Return what our own rules or the model of its shape find wrong with a resource."""
     return check_resource(resource) or validate(resource)
@@ -96,26 +88,24 @@ def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
     constant["code"] = column.code
     if column.method:
         constant["method"] = column.method
+    focus, effective, when = column.focus, column.effective, column.when
     checked: dict[Any, list[str]] = {}
 
     def emit(state: RowState) -> Resource | None:
         outcome = outcomes(state)
-        if outcome is NOTHING or outcome.error is not None or not state.holds(column.when):
-            return None
-        if outcome.type:
-            element, value = "value" + outcome.type, outcome.value
-        elif outcome.missing and outcome.missing != "drop":
-            element, value = "dataAbsentReason", absent_reason(outcome.missing)
-        else:
+        element = outcome.element
+        if not element or (when is not None and not state.holds(when)):
             return None
         made: Resource = {"resourceType": "Observation", "id": make_id(state.key), **constant}
         made["subject"] = state.subject
-        made[element] = value
-        if column.focus and (focus := state.reference(column.focus)):
-            made["focus"] = [focus]
-        if column.effective and (effective := state.effective(column.effective)):
-            made["effectiveDateTime"] = effective
-        key = (element, len(made)) if outcome.type in _CHECKED_BY_CELL else (element, len(made), str(value))
+        made[element] = outcome.value
+        if focus and (reference := state.reference(focus)):
+            made["focus"] = [reference]
+        if effective is not None and (date := state.effective(effective)):
+            made["effectiveDateTime"] = date
+        key = (outcome.kind, len(made))
+        if checked.get(key) == []:
+            return made
         return made if _passes(made, key, checked, state, outcomes.header) else None
 
     return emit
@@ -129,7 +119,7 @@ def condition(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
 
     def emit(state: RowState) -> Resource | None:
         outcome = outcomes(state)
-        if not outcome.type or not state.holds(column.when):
+        if outcome.type != "CodeableConcept" or not state.holds(column.when):
             return None
         made: Resource = {
             "resourceType": "Condition", "id": make_id(state.key), "meta": meta,
@@ -137,7 +127,7 @@ def condition(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
         }  # fmt: skip
         if column.effective and (onset := state.effective(column.effective)):
             made["onsetDateTime"] = onset
-        key = (len(made), str(outcome.value))
+        key = (outcome.kind, len(made))
         return made if _passes(made, key, checked, state, outcomes.header) else None
 
     return emit

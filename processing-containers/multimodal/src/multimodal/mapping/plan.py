@@ -24,6 +24,7 @@ class Effective:
     column: str = ""
     fixed: str = ""
     reader: DateReader = field(default_factory=DateReader)
+    missing: MappingOf[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,21 +20,27 @@ from multimodal.mapping.cells import (
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.plan import DROP, Column
 from multimodal.model.issue_codes import IssueCode
+from multimodal.terminology.concepts import Concept, code_systems
 from multimodal.terminology.units import DimensionError, Unit, UnknownUnitError, converter, unit
+
+# A value of these types is checked by its typed cell; the resource around it is checked once for each type.
+_CHECKED_BY_CELL = frozenset({"Quantity", "Range", "Integer", "String", "Boolean", "DateTime", "Age"})
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one text of a column is: a FHIR type with its value, nothing, a missing code, or an error.
+    """What one text of a column is: a value, a reason why there is none, nothing, or an error.
 
     Parameters
     ----------
     type : str
         FHIR type as it ends a choice element, e.g. ``Quantity``; empty where there is no value.
     value : Any
-        The value, shared by all resources that hold it.
-    missing : str
-        FHIR data-absent-reason.
+        The value, or the data-absent-reason; shared by all resources that hold it.
+    element : str
+        Element of an Observation that holds it; empty where there is nothing to hold.
+    kind : str
+        Resources of one kind are alike in all that the typed cell does not check.
     note : str
         What a person should know, e.g. ``inexact``.
     error : CellError, optional
@@ -43,12 +49,29 @@ class Outcome:
 
     type: str = ""
     value: Any = None
-    missing: str = ""
+    element: str = ""
+    kind: str = ""
     note: str = ""
     error: CellError | None = None
 
 
 NOTHING = Outcome()
+
+
+def _holding(type_: str, value: Any, note: str = "") -> Outcome:
+    compared = isinstance(value, dict) and "comparator" in value
+    kind = f"{type_}{' compared' if compared else ''}" if type_ in _CHECKED_BY_CELL else f"{type_} {value}"
+    return Outcome(type_, value, "value" + type_, kind, note)
+
+
+def _absent(text: str, reason: str) -> Outcome:
+    """Return the outcome of a missing code (obs-6: a reason in place of a value, never beside it)."""
+    note = "missing" if text else ""
+    if reason == DROP:
+        return Outcome(note=note) if note else NOTHING
+    return Outcome("", Concept(code_systems()["DAR"], reason).codeable, "dataAbsentReason", reason, note)
+
+
 ReadOutcome = Callable[[str, str], Outcome]
 
 
@@ -84,7 +107,7 @@ def outcome_reader(column: Column, numbers: NumberReader) -> ReadOutcome:
     def outcome(text: str, unit_text: str) -> Outcome:
         reason = column.missing.get(text)
         if reason is not None:
-            return NOTHING if reason == DROP and not text else Outcome(missing=reason, note="missing" if text else "")
+            return _absent(text, reason)
         try:
             return read(text, unit_text)
         except CellError as error:
@@ -103,10 +126,10 @@ def _measured(column: Column, numbers: NumberReader) -> ReadOutcome:
                 check_limits(convert(end), column.limits, f"{text} {unit_text}")
         if isinstance(number, MeasuredRange):
             low, high = (quantity(Measured(convert(value)), measure) for value in (number.low, number.high))
-            return Outcome("Range", {"low": low, "high": high})
+            return _holding("Range", {"low": low, "high": high})
         if column.type == "integer" and measure is None and not number.comparator:
-            return Outcome("Integer", number.value)
-        return Outcome("Quantity", quantity(Measured(convert(number.value), number.comparator), measure))
+            return _holding("Integer", number.value)
+        return _holding("Quantity", quantity(Measured(convert(number.value), number.comparator), measure))
 
     return read
 
@@ -142,7 +165,7 @@ def _code(column: Column, _: NumberReader) -> ReadOutcome:
         notes: list[str] = []
         found = translate(table, text, lambda kind, _: notes.append(kind))
         note = notes[0] if notes else ""
-        return Outcome(note=note) if found is None else Outcome("CodeableConcept", codeable_of(found), note=note)
+        return Outcome(note=note) if found is None else _holding("CodeableConcept", codeable_of(found), note=note)
 
     return read
 
@@ -150,7 +173,7 @@ def _code(column: Column, _: NumberReader) -> ReadOutcome:
 def _simple(type_: str, read_one: Callable[[Column, NumberReader], Callable[[str], Any]]) -> Any:
     def make(column: Column, numbers: NumberReader) -> ReadOutcome:
         read = read_one(column, numbers)
-        return lambda text, unit_text: Outcome(type_, read(text))
+        return lambda text, unit_text: _holding(type_, read(text))
 
     return make
 
@@ -160,7 +183,7 @@ def _age(column: Column, numbers: NumberReader) -> ReadOutcome:
         value = numbers.number(text)
         if value < 0:
             raise CellError(IssueCode.OUT_OF_RANGE, f"the age {text} is negative")
-        return Outcome("Age", quantity(Measured(value), column.unit))
+        return _holding("Age", quantity(Measured(value), column.unit))
 
     return read
 

@@ -140,7 +140,7 @@ class RowState:
             text = self.text(column)
             self._dates[column] = None
             try:
-                if self._readers[column](text) is not None:
+                if text not in effective.missing:
                     self._dates[column] = effective.reader.read(text)
             except CellError as error:
                 self.report(error, self._headers.get(column, column), text)
