@@ -12,6 +12,9 @@ from local.cohort.masks import EMPTY, LESION, NODE, OUTSIDE, roi_names
 from local.cohort.patients import ROWLESS_PATIENT, UNDATED_PATIENT, Patient
 from local.cohort.table import ClinicalRow
 
+# of mappings/demo-cohort.yaml: T, N, M, their group, two laboratory values, smoking, survival, vital status
+_OBSERVATIONS = 9
+_COSTS_AN_OBSERVATION = frozenset({"hb", "hb_unit"})
 _WRONG_ROIS = {OUTSIDE: "outside the image", EMPTY: "no contours"}
 
 
@@ -20,9 +23,12 @@ def write_planted(patients: Sequence[Patient], rows: Sequence[ClinicalRow], file
 
     Its parts: ``table`` (row, column, value and code of each line that ``errors.csv`` must have), ``rois``
     (the ROIs that cannot have features), ``unmatched`` (patients that one side lacks), ``empty_study_date``,
-    ``series`` (UIDs and ROI names of each patient), ``effect`` (what correlates with what) and ``counts``.
+    ``series`` (UIDs and ROI names of each patient), ``effect`` (what correlates with what), ``resources`` (how
+    many the demo's mapping makes of the table, by type) and ``counts``.
     """
     scanned = [patient for patient in patients if patient.scanned]
+    used = [row for row in rows if not row.duplicate]
+    lost = sum(defect.column in _COSTS_AN_OBSERVATION for row in used for defect in row.defects)
     planted = {
         "table": list(_table(rows)),
         "rois": list(_rois(scanned)),
@@ -33,9 +39,14 @@ def write_planted(patients: Sequence[Patient], rows: Sequence[ClinicalRow], file
         "empty_study_date": [patient.id for patient in patients if patient.number == UNDATED_PATIENT],
         "series": {patient.id: _series(patient) for patient in scanned},
         "effect": {patient.id: _effect(patient) for patient in scanned},
+        "resources": {
+            "Patient": len(used),
+            "Condition": len(used),
+            "Observation": _OBSERVATIONS * len(used) - lost,
+        },
         "counts": {
             "rows": len(rows),
-            "row_patients": len({row.patient.id for row in rows}),
+            "row_patients": len(used),
             "scan_patients": len(scanned),
             "series": 2 * len(scanned),
             "rois": sum(len(roi_names(patient)) for patient in scanned),
