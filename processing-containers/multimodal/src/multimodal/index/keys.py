@@ -72,6 +72,11 @@ def is_own(key: str) -> bool:
     return _OWN.fullmatch(key) is not None
 
 
+def area_of(key: str) -> Area:
+    """Return the area of a key of ours."""
+    return next(area for area in Area if shown_name(key).startswith(area))
+
+
 def shown_name(key: str) -> str:
     """Return the part of `key` that the gallery makes a display name of."""
     return key.split(" ")[-1].split("_")[0]
