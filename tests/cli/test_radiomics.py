@@ -1,0 +1,124 @@
+"""``multimodal radiomics`` on folders, without any server."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from multimodal.cli import main
+from multimodal.imaging import read_volume
+from tests.imaging.made import ct_images, rtstruct, seg, write
+
+SHAPE = (10, 30, 32)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    stored = np.random.default_rng(2).integers(900, 1200, SHAPE, dtype=np.int16)
+    return write(tmp_path / "image", ct_images(stored))
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["radiomics", *(str(argument) for argument in arguments)])
+    return int(ended.value.code or 0)
+
+
+def contours(image: Path) -> Path:
+    volume = read_volume(image)
+    square = np.array([[6.2, 6.3], [6.2, 20.4], [19.7, 20.4], [19.7, 6.3]])
+
+    def at(plane: int) -> np.ndarray:
+        return volume.to_patient(np.column_stack([np.full(4, plane), square]))
+
+    file = image.parent / "rtstruct.dcm"
+    rtstruct({"GTV": [at(z) for z in range(2, 7)], "far": [at(40)]}).save_as(file, enforce_file_format=True)
+    return file
+
+
+def test_an_rtstruct_with_a_region_outside(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert run("--image", image, "--mask", contours(image), "--out", out, "--processes", 2) == 0
+    assert {file.name for file in out.iterdir()} == {
+        "features.csv", "sr.dcm", "seg.dcm", "result.json", "errors.csv",
+    }  # fmt: skip
+    with (out / "features.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 107
+    assert {row["roi"] for row in rows} == {"GTV"}
+    result = json.loads((out / "result.json").read_text())
+    assert result["status"] == "partial"
+    assert result["counts"] == {"series": 1, "masks": 1, "ROIs": 2, "ROIs measured": 1, "features": 107}
+    assert result["versions"]["engine"] == "pyradiomics 3.0.1"
+    with (out / "errors.csv").open(encoding="utf-8-sig") as file:
+        [error] = csv.DictReader(file)
+    assert (error["code"], error["value"], error["instance"]) == ("R111", "far", "2")
+    assert error["message"].startswith("outside-the-image: ")
+    assert "R111 far: outside-the-image" in capsys.readouterr().err
+
+
+def test_a_second_run_writes_the_same_bytes(image: Path, tmp_path: Path) -> None:
+    mask = contours(image)
+    written = []
+    for out in (tmp_path / "a", tmp_path / "b"):
+        run("--image", image, "--mask", mask, "--out", out)
+        written.append({file.name: file.read_bytes() for file in out.iterdir()})
+    assert written[0] == written[1]
+
+
+def test_our_own_seg_is_passed_over(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("--image", image, "--mask", contours(image), "--out", tmp_path / "a")
+    assert run("--image", image, "--mask", tmp_path / "a" / "seg.dcm", "--out", tmp_path / "b") == 126
+    assert "passed over" in capsys.readouterr().out
+
+
+def test_a_seg_is_measured_and_not_copied(image: Path, tmp_path: Path) -> None:
+    masks = np.zeros(SHAPE, dtype=np.uint8)
+    masks[2:6, 5:15, 5:15], masks[4:8, 18:25, 20:28] = 1, 2
+    volume = read_volume(image)
+    seg(volume.headers, masks).save_as(tmp_path / "mask.dcm", enforce_file_format=True)
+    out = tmp_path / "out"
+    assert run("--image", image, "--mask", tmp_path / "mask.dcm", "--out", out) == 0
+    assert not (out / "seg.dcm").exists()
+    assert pydicom.dcmread(out / "sr.dcm").Modality == "SR"
+    assert sum(1 for _ in (out / "features.csv").open()) == 1 + 2 * 107
+
+
+def test_a_broken_mask_beside_a_good_one_is_an_issue(image: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    contours(image).rename(folder / "good.dcm")
+    (folder / "bad.dcm").write_bytes(b"nonsense")
+    assert run("--image", image, "--mask", folder, "--out", tmp_path / "out") == 0
+    with (tmp_path / "out" / "errors.csv").open(encoding="utf-8-sig") as file:
+        assert [row["code"] for row in csv.DictReader(file)] == ["R102", "R111"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "said"),
+    [
+        ("mask", 3, "cannot be read as DICOM"),
+        ("image", 3, "not evenly spaced"),
+        ("profile", 2, "no profile 'ibsy'"),
+    ],
+)
+def test_refusals_are_one_line(
+    image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: str, code: int, said: str
+) -> None:
+    mask = contours(image)
+    if spoil == "mask":
+        mask.write_bytes(b"nonsense" * 1000)
+    if spoil == "image":
+        positions = {file: pydicom.dcmread(file).ImagePositionPatient[2] for file in image.iterdir()}
+        sorted(positions, key=positions.__getitem__)[4].unlink()
+    profile = "ibsy" if spoil == "profile" else "pyradiomics-compat"
+    assert run("--image", image, "--mask", mask, "--out", tmp_path / "out", "--profile", profile) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,72 @@
+"""Profiles: read with their defaults, refused with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from multimodal.model.errors import ConfigurationError
+from multimodal.radiomics import load_profile, profile_names
+
+OWN = """\
+radiomics: 1
+name: own
+discretisation: {method: fixed-bin-count, count: 32}
+images: [original]
+classes: [shape, firstorder]
+kurtosis: excess
+resampling: {spacing: [3, 3, 3]}
+"""
+
+
+def test_the_shipped_profiles_load() -> None:
+    assert "pyradiomics-compat" in profile_names()
+    for name in profile_names():
+        assert load_profile(name).name == name
+
+
+def test_defaults_are_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(OWN)
+    profile = load_profile(tmp_path / "own.yaml")
+    assert profile.settings["minimum"] == {"voxels": 2, "dimensions": 2}
+    assert profile.settings["resampling"] == {"spacing": [3, 3, 3], "interpolator": "bspline"}
+    assert profile.discretisation == "FBN 32"
+    assert profile.discretisation_code == "K15C"
+
+
+def test_the_hash_is_of_what_changes_values(tmp_path: Path) -> None:
+    def hash_of(text: str) -> str:
+        (tmp_path / "own.yaml").write_text(text)
+        return load_profile(tmp_path / "own.yaml").sha256
+
+    assert hash_of(OWN) == hash_of("# a remark\n" + OWN.replace("name: own", "name: other\ndescription: words"))
+    assert hash_of(OWN) == hash_of(OWN + "texture: {distance: 1}\n")
+    assert hash_of(OWN) != hash_of(OWN.replace("32", "64"))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "line"),
+    [
+        (("kurtosis: excess", "kurtosis: maybe"), "kurtosis", 6),
+        (("count: 32", "count: 1"), "discretisation", 3),
+        (("images: [original]", "images: [original]\nnoise: 1"), "noise", None),
+        (("classes: [shape, firstorder]", "classes: [shape, colour]"), "classes", 5),
+        (("name: own", "name: [own"), "not valid YAML", 3),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(
+    tmp_path: Path, change: tuple[str, str], problem: str, line: int | None
+) -> None:
+    (tmp_path / "own.yaml").write_text(OWN.replace(*change))
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        load_profile(tmp_path / "own.yaml")
+    assert caught.value.line == line
+    assert "own.yaml" in str(caught.value)
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there are pyradiomics-compat"):
+        load_profile("ibsy")
+    with pytest.raises(ConfigurationError, match="no such profile file"):
+        load_profile(tmp_path / "none.yaml")
