@@ -141,8 +141,12 @@ def _warnings(warnings: Sequence[str]) -> str:
 
 
 def _columns(report: ImportReport) -> str:
-    rows = [[column, what, said] for what, columns in report.columns.items() for column, said in columns.items()]
-    return _section("Columns", _table(["column", "", ""], rows)) if rows else ""
+    rows = [
+        [what, ", ".join(f"{column} ({said})" if said else column for column, said in columns.items())]
+        for what, columns in report.columns.items()
+        if columns
+    ]
+    return _section("Columns", _table(["", ""], rows)) if rows else ""
 
 
 def _values(report: ImportReport) -> str:
