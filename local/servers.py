@@ -229,7 +229,7 @@ class HapiFhir(Server):
     """The FHIR R4 server of ``local/fhir-server`` on an H2 database file in its folder."""
 
     name = "HAPI FHIR"
-    wait_seconds = 180.0
+    wait_seconds = 300.0  # 16 s on a quiet machine; 125 s were seen with ten others on two cores
 
     @property
     def url(self) -> str:
@@ -252,7 +252,7 @@ class OpenSearch(Server):
     """One OpenSearch node (``local/opensearch``), no security plugin, reachable from this machine only."""
 
     name = "OpenSearch"
-    wait_seconds = 120.0  # 7 s on a quiet machine; after a hard stop it first recovers
+    wait_seconds = 300.0  # 7 s on a quiet machine; after a hard stop it first recovers
 
     @property
     def url(self) -> str:
