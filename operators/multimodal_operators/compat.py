@@ -44,6 +44,6 @@ def clean(dag: Any) -> list[Any]:
     """Return the step that removes a run's folder, in a list; elsewhere the list is empty and the folder stays."""
     if not ON_KAAPANA:
         return []
-    from kaapana.operators.LocalWorkflowCleanerOperator import LocalWorkflowCleanerOperator
+    from multimodal_operators.cleaner import Cleaner
 
-    return [LocalWorkflowCleanerOperator(dag=dag, clean_workflow_dir=True, trigger_rule="none_failed")]
+    return [Cleaner(dag=dag, clean_workflow_dir=True, trigger_rule="none_failed")]
