@@ -77,8 +77,8 @@ class TaskContext:
 
     @property
     def run_name(self) -> str:
-        """Name of the run that is safe in a key or a path."""
-        return self.workflow_dir.name
+        """Name of the run's folder, safe in a key of any bucket: Airflow's own run ids carry ``:`` and ``+``."""
+        return re.sub(r"[^A-Za-z0-9._-]", "-", self.workflow_dir.name).lstrip(".")
 
     @property
     def batch_dir(self) -> Path:
