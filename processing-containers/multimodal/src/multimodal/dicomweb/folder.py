@@ -20,6 +20,7 @@ from multimodal.model.references import SeriesRef
 
 MANIFEST = ".manifest.jsonl"
 _BLOCK = 1 << 20
+_WINDOW = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +95,14 @@ class SeriesFolder:
             If it is not a whole instance of this series; the file is removed.
         """
         try:
-            header = _header_of(part, unproven_end)
+            header, size, sha256 = _inspected(part, unproven_end)
             self._check_membership(header, allowed)
-            if header.sop_uid in self.instances:
-                part.unlink()
-                return None
-            size, sha256 = _size_and_sha256(part)
         except NotWholeError:
             part.unlink()
             raise
+        if header.sop_uid in self.instances:
+            part.unlink()
+            return None
         path = self.path / f"{header.sop_uid}.dcm"
         part.replace(path)
         instance = PulledInstance(header.sop_uid, path, size, sha256)
@@ -149,12 +149,24 @@ class SeriesFolder:
                 yield PulledInstance(entry["uid"], path, entry["bytes"], entry["sha256"])
 
 
-def _header_of(path: Path, to_the_end: bool) -> Header:
-    with path.open("rb") as file:
+def _inspected(path: Path, to_the_end: bool) -> tuple[Header, int, str]:
+    """Return header, size and sha256 of a file by mapping it: reading would copy all of it once more."""
+    with path.open("rb", buffering=0) as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise NotWholeError("an empty instance came")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return read_header(data, to_the_end=to_the_end)
+            header = read_header(data, to_the_end=to_the_end)
+            return header, len(data), _sha256(data)
+
+
+def _sha256(data: mmap.mmap) -> str:
+    digest = hashlib.sha256()
+    with memoryview(data) as view:
+        for at in range(0, len(data), _WINDOW):
+            digest.update(view[at : at + _WINDOW])
+            if at:  # a large instance would otherwise count as memory of this process
+                data.madvise(mmap.MADV_DONTNEED, at, min(_WINDOW, len(data) - at))
+    return digest.hexdigest()
 
 
 def _size_and_sha256(path: Path) -> tuple[int, str]:

@@ -164,11 +164,12 @@ RequestRefusedError, StoreFailedError
             whether it is whole, only its content can tell.
         """
         waited, received = 0.0, 0
+        encoded = "Content-Encoding" in answer.headers  # decoding costs a copy even where there is nothing to decode
         try:
             while True:
                 started = time.monotonic()
                 # read1 returns what is there: read would wait for `size` bytes, and a trickle never time out.
-                block = answer.raw.read1(size, decode_content=True)
+                block = answer.raw.read1(size, decode_content=encoded)
                 waited += time.monotonic() - started
                 if not block:
                     return
