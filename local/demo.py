@@ -33,7 +33,7 @@ CONFS = {
     },
     "sync-imaging": {},
     "extract-radiomics": {"workflow_form": {"send_results": True}},
-    "join-metadata": {"workflow_form": {"mapping": MAPPING}},
+    "join-metadata": {},
 }
 console = Console(highlight=False, soft_wrap=True)
 
