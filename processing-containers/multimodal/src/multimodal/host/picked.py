@@ -10,6 +10,7 @@ from multimodal.host.context import TaskContext
 from multimodal.model.errors import ConfigurationError
 
 IN_BUCKET = "fhir-mappings/"
+REMEMBERED = "state/mappings/"
 IN_IMAGE = Path("/opt/multimodal/mappings")
 _SUFFIXES = (".yaml", ".yml")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -67,11 +68,20 @@ def find_mapping(context: TaskContext, name: str, folder: Path) -> Path:
     raise ConfigurationError(f"no mapping named {stem!r}; there are: {', '.join(known) or 'none'}")
 
 
+def remember_mapping(context: TaskContext, mapping: Path) -> None:
+    """Keep a copy of a mapping that was picked outside of ``fhir-mappings/``, so that later joins know its columns."""
+    context.bucket.write(f"{REMEMBERED}{mapping.name}", mapping.read_bytes())
+
+
 def all_mappings(context: TaskContext, folder: Path) -> list[Path]:
-    """Return the files of all mappings, of each name only the one that `find_mapping` would return."""
-    _fetch_all(context, IN_BUCKET, folder)
+    """Return the files of all mappings of the project: its own, remembered ones, shipped ones.
+
+    Of files with one name only the first in this order, which `find_mapping` would return.
+    """
     found: dict[str, Path] = {}
-    for place in (folder / IN_BUCKET, *shipped_folders(context)):
+    for prefix in (IN_BUCKET, REMEMBERED):
+        _fetch_all(context, prefix, folder)
+    for place in (folder / IN_BUCKET, folder / REMEMBERED, *shipped_folders(context)):
         for file in sorted(place.glob("*.yaml")):
             found.setdefault(file.name, file)
     return sorted(found.values(), key=lambda file: file.name)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
 
 from multimodal.host.context import TaskContext
 from multimodal.model.errors import MultimodalError
-from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
 from multimodal.model.results import WorkflowResult
 from multimodal.transport.errors import UnknownStoreError
+from multimodal.workflows.reports import errors_csv
 
 Task = Callable[[TaskContext], WorkflowResult]
 _WARNINGS_SHOWN = 20
@@ -46,15 +44,6 @@ def outcome(result: WorkflowResult) -> dict[str, bytes]:
     """Return the files that tell what a task did, by name."""
     text = orjson.dumps(result.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     return {"result.json": text + b"\n", "errors.csv": errors_csv(result.issues)}
-
-
-def errors_csv(issues: Sequence[Issue]) -> bytes:
-    """Return `issues` as ``errors.csv``: UTF-8 with a mark, as spreadsheets ask for it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(ERRORS_CSV_COLUMNS)
-    writer.writerows([getattr(issue, column) for column in ERRORS_CSV_COLUMNS] for issue in issues)
-    return text.getvalue().encode("utf-8-sig")
 
 
 def _keep(context: TaskContext, contents: dict[str, bytes]) -> None:

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from multimodal.fhirstore import FhirServer
 from multimodal.host.context import TaskContext
-from multimodal.host.picked import fetch_picked, find_mapping
+from multimodal.host.picked import IN_BUCKET, fetch_picked, find_mapping, remember_mapping
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.results import WorkflowResult
 from multimodal.transport.session import HttpSession
@@ -26,19 +26,24 @@ def run(context: TaskContext) -> WorkflowResult:
         tables, mapping = fetch_picked(context, Path(scratch))
         if not tables:
             raise ConfigurationError("pick at least one table file of the project's bucket, e.g. tables/patients.csv")
+        picked = mapping is not None and mapping.parent != Path(scratch, IN_BUCKET)
         if mapping is None:
             if not (name := context.form.get("mapping")):
                 raise ConfigurationError("name a mapping, or pick a .yaml file of the bucket")
             mapping = find_mapping(context, name, Path(scratch))
         context.say(f"{', '.join(table.name for table in tables)} through {mapping.name}")
+        dry_run = bool(context.form.get("dry_run"))
         with HttpSession(context.stores.get("clinical", "fhir")) as session:
-            return import_clinical(
+            result = import_clinical(
                 tables,
                 mapping,
                 target=FhirServer(session),
                 bucket=context.bucket,
                 report_dir=context.out_dir,
                 run_id=context.run_name,
-                dry_run=bool(context.form.get("dry_run")),
+                dry_run=dry_run,
                 progress=context.progress,
             )
+        if picked and not dry_run:
+            remember_mapping(context, mapping)
+        return result
