@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from local.cohort import generate
 from local.guard import guard
 from local.install import MissingProgramError
 from local.stack import Stack
@@ -22,12 +21,28 @@ from multimodal.transport.stores import Store, Stores
 ROOT = Path(__file__).parents[1]
 STORE_OF = {"orthanc": "pacs", "hapi": "clinical", "opensearch": "search"}
 FIXTURES = {*STORE_OF, "stores_file"}
+FIRST_USE_SECONDS = 900  # beyond the bounds of the build and of each start, so that their own errors show
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need servers, so that ``-m "not servers"`` leaves them out."""
     for item in items:
-        if FIXTURES & set(getattr(item, "fixturenames", ())):
+        if servers_of(item):
             item.add_marker(pytest.mark.servers)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Give the first user of each server the time for a build and a start."""
+    waited_for: set[str] = set()
+    for item in session.items:
+        if servers_of(item) - waited_for:
+            item.add_marker(pytest.mark.timeout(FIRST_USE_SECONDS))
+        waited_for |= servers_of(item)
+
+
+def servers_of(item: pytest.Item) -> set[str]:
+    """Return the server fixtures that `item` asks for, also by way of other fixtures."""
+    return FIXTURES & set(getattr(item, "fixturenames", ()))
 
 
 class RunningServers:
@@ -60,8 +75,8 @@ def running_servers(
 ) -> Iterator[RunningServers]:
     shared = os.environ.get("MULTIMODAL_TEST_STACK")
     stack = Stack(Path(shared) if shared else tmp_path_factory.mktemp("stack"))
-    asked = {fixture for item in request.session.items for fixture in getattr(item, "fixturenames", ())}
-    wanted = set(STORE_OF) if "stores_file" in asked else asked & set(STORE_OF)
+    asked = {fixture for item in request.session.items for fixture in servers_of(item)}
+    wanted = set(STORE_OF) if "stores_file" in asked else asked
     watch = None if shared or not wanted else guard(stack.folder)
     running = RunningServers(stack, {STORE_OF[fixture] for fixture in wanted})
     with pytest.MonkeyPatch.context() as patch:
@@ -110,6 +125,8 @@ def public_data() -> Path:
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The generated cohort: dicom/, clinical.csv, clinical.xlsx, planted.json (read only)."""
+    from local.cohort import generate  # its imports take a second that most test runs do not need
+
     folder = tmp_path_factory.mktemp("cohort")
     generate(folder)
     return folder
