@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from multimodal.cli.options import project_option, stores_option
 from multimodal.transport.stores import load_stores
@@ -22,10 +20,9 @@ def command(context: click.Context, stores_file: Path | None, project: str) -> i
     stores = load_stores(stores_file, project=project)
     context.obj = stores
     if context.invoked_subcommand is None:
-        table = Table("name", "kind", "address", box=None, pad_edge=False)
+        width = max((len(store.name) for store in stores), default=0)
         for store in stores:
-            table.add_row(store.name, store.kind, store.url or store.path)
-        Console(highlight=False, soft_wrap=True).print(table)
+            click.echo(f"{store.name:{width}}  {store.kind:10}  {store.url or store.path}")
     return 0
 
 
