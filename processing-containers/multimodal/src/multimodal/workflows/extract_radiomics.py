@@ -25,6 +25,7 @@ from multimodal.resources.outcomes import operation_outcome
 from multimodal.workflows.loading import load_into
 from multimodal.workflows.measure_rois import MeasuredMask, measure_rois
 from multimodal.workflows.measured_resources import measured_groups
+from multimodal.workflows.sync_imaging import sync_imaging
 
 SOURCE = "extract-radiomics"
 
@@ -196,6 +197,10 @@ class _Run:
         if self.dicom is None or not files:
             return
         report = self.dicom.push(files)
+        if report.stored and self.fhir is not None:
+            # The study has new series now; left to the next synchronisation, FHIR would not know of them till then.
+            study = {"StudyInstanceUID": volume.study_uid}
+            self.issues += sync_imaging(self.dicom, fhir=self.fhir, bucket=self.bucket, filters=study).issues
         self.counts["SR and SEG stored"] += len(report.stored)
         self.counts["SR and SEG there before"] += len(report.already)
         for lost in report.failed:

@@ -32,7 +32,14 @@ _SERIES_FIELDS = (
 _INSTANCE_FIELDS = ("SOPClassUID", "InstanceNumber")
 
 
-def sync_imaging(dicom: DicomWeb, *, fhir: Target, bucket: Bucket, progress: Progress = silent) -> WorkflowResult:
+def sync_imaging(
+    dicom: DicomWeb,
+    *,
+    fhir: Target,
+    bucket: Bucket | None,
+    filters: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> WorkflowResult:
     """Write an ImagingStudy for each study of a store, and the Patient it belongs to.
 
     Parameters
@@ -41,8 +48,10 @@ def sync_imaging(dicom: DicomWeb, *, fhir: Target, bucket: Bucket, progress: Pro
         The store; its ``patient_system`` says in which system its Patient IDs identify.
     fhir : Target
         FHIR server or folder.
-    bucket : Bucket
+    bucket : Bucket or None
         Keeps the manifest, by which a second run sends nothing.
+    filters : mapping of str to str, optional
+        Which studies, by DICOM keyword as in QIDO-RS; all where not given.
 
     Returns
     -------
@@ -55,7 +64,7 @@ def sync_imaging(dicom: DicomWeb, *, fhir: Target, bucket: Bucket, progress: Pro
     """
     issues: list[Issue] = []
     counts: Counter[str] = Counter()
-    studies = _studies_of_one_patient(dicom.studies(fields=_STUDY_FIELDS), issues)
+    studies = _studies_of_one_patient(dicom.studies(filters, _STUDY_FIELDS), issues)
     if not studies and not issues:
         return WorkflowResult(Status.NOTHING, {"studies": 0})
     groups = _groups(dicom, studies, issues, counts, progress)

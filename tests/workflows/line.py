@@ -1,0 +1,104 @@
+"""One main line for the tests of the workflows: its own image store, names of its own on the shared servers."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pydicom
+import requests
+from pydicom.dataset import Dataset
+
+from local.servers import Orthanc
+from multimodal.bucket import FolderBucket
+from multimodal.dicomweb import DicomWeb, open_dicomweb
+from multimodal.fhirstore import FhirServer
+from multimodal.index.series_index import SeriesIndex
+from multimodal.model.ids import hash_uid
+from multimodal.transport.session import HttpSession
+from multimodal.transport.stores import Auth, Store
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Line:
+    """The ends of the workflows, and the cohort that goes through them."""
+
+    dicom: DicomWeb
+    fhir: FhirServer
+    index: SeriesIndex
+    bucket: FolderBucket
+    cohort: Path
+    mapping: Path
+    planted: dict[str, Any]
+
+    @property
+    def patient_system(self) -> str:
+        return self.dicom.store.patient_system
+
+
+def copy_with_own_uids(cohort: Path, folder: Path, token: str) -> None:
+    """Copy the cohort's DICOM files with every UID of its own replaced: studies of one test are no other's."""
+    for file in sorted((cohort / "dicom").rglob("*.dcm")):
+        dataset = pydicom.dcmread(file)
+        dataset.walk(lambda _, element: _replace(element, token))
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        target = folder / "dicom" / file.relative_to(cohort / "dicom")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        dataset.save_as(target)
+
+
+def _replace(element: Any, token: str) -> None:
+    if element.VR == "UI" and element.value and str(element.value).startswith("2.25."):
+        element.value = hash_uid(token, str(element.value))
+
+
+def series_of(folder: Path, patient: str) -> dict[str, str]:
+    """Return modality -> Series Instance UID of one patient's files."""
+    files = [next(series.glob("*.dcm")) for series in sorted((folder / "dicom" / patient).iterdir())]
+    headers: list[Dataset] = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+    return {header.Modality: str(header.SeriesInstanceUID) for header in headers}
+
+
+@contextmanager
+def main_line(folder: Path, cohort: Path, hapi: Store, opensearch: Store) -> Iterator[Line]:
+    """Start an empty image store and give it, with the shared FHIR server and index under own names."""
+    token = uuid.uuid4().hex[:12]
+    system = f"urn:test:{token}"
+    copy_with_own_uids(cohort, folder / "cohort", token)
+    text = (ROOT / "mappings/demo-cohort.yaml").read_text(encoding="utf-8")
+    mapping = folder / "mapping.yaml"
+    mapping.write_text(text.replace("id: demo-cohort", f"id: demo-{token}").replace("urn:demo:pacs", system))
+    secret = folder / "password"
+    secret.write_text("secret")
+    (folder / "orthanc").mkdir()
+    with ExitStack() as closing:
+        server = Orthanc(folder / "orthanc", password="secret")
+        server.start()
+        closing.callback(server.stop)
+        server.wait()
+        login = Auth("basic", str(secret), "file", user=server.user)
+        pacs = Store("pacs", "dicomweb", url=server.url, profile="orthanc", patient_system=system, auth=login)
+        search = dataclasses.replace(opensearch, index=f"project_{token}")
+        closing.callback(_drop, search)
+        yield Line(
+            dicom=closing.enter_context(open_dicomweb(pacs)),
+            fhir=FhirServer(closing.enter_context(HttpSession(hapi))),
+            index=closing.enter_context(SeriesIndex(search)),
+            bucket=FolderBucket(folder / "bucket"),
+            cohort=folder / "cohort",
+            mapping=mapping,
+            planted=orjson.loads((cohort / "planted.json").read_bytes()),
+        )
+
+
+def _drop(store: Store) -> None:
+    requests.delete(f"{store.url}/{store.index}", timeout=30)
+    requests.delete(f"{store.url}/_index_template/multimodal-{store.index}", timeout=30)
