@@ -58,6 +58,8 @@ SURVIVED = {
     "406-with-star": 0,
     "406-without-star": 0,
     "gzip-lie": 8,
+    "series-400": 8,
+    "series-500": 8,
     "trickle": 8,
     "503-retry-after": 0,
     "503-retry-after-date": 0,
@@ -94,7 +96,7 @@ def test_the_series_comes_whole_in_spite_of_two(fault: str, second: str, served:
         assert_whole(tmp_path, served)
 
 
-MISSING_ONE = ["missing-instance", "wrong-uid", "foreign-instance"]
+MISSING_ONE = ["missing-instance", "wrong-uid", "foreign-instance", "instance-500"]
 MISSING_SOME = ["short-pixels", "not-dicom", "wrong-length", "huge-length", "bad-length"]
 
 
@@ -146,9 +148,11 @@ def test_a_store_that_is_down_is_unreachable(tmp_path: Path) -> None:
         pull(store, tmp_path)
 
 
-@pytest.mark.parametrize("profile", ["generic", "orthanc"])
-def test_a_series_that_does_not_exist(profile: str, served: Path, tmp_path: Path) -> None:
-    with DicomWebServer(served) as server:
+@pytest.mark.parametrize(
+    ("profile", "faults"), [("generic", []), ("generic", ["empty-404"]), ("generic", ["empty-204"]), ("orthanc", [])]
+)
+def test_a_series_that_does_not_exist(profile: str, faults: list[str], served: Path, tmp_path: Path) -> None:
+    with DicomWebServer(served, *faults) as server:
         store = server.store(profile=profile)
         with pytest.raises(SeriesNotFoundError) as caught:
             pull(store, tmp_path / "out", SeriesRef(REF.study_uid, "1.2.3"))

@@ -27,7 +27,9 @@ def push(store: Store, files: list[Path]) -> PushReport:
         return dicom.push(files)
 
 
-@pytest.mark.parametrize("fault", ["", "500-once", "503-retry-after", "hangs-up-once", "store-202", "store-400"])
+@pytest.mark.parametrize(
+    "fault", ["", "500-once", "503-retry-after", "hangs-up-once", "store-202", "store-400", "store-413", "empty-404"]
+)
 def test_all_come_to_be_there(fault: str, files: list[Path]) -> None:
     with DicomWebServer(None, *filter(None, [fault])) as server:
         report = push(server.store(), files)
@@ -83,11 +85,12 @@ def test_files_that_are_none_are_named(files: list[Path], tmp_path: Path) -> Non
     (tmp_path / "empty").touch()
     cut = tmp_path / "cut.dcm"
     cut.write_bytes(files[0].read_bytes()[:-50])
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     bare = tmp_path / "bare.dcm"
     bare.write_bytes(files[0].read_bytes()[132:])
     with DicomWebServer(None) as server:
         report = push(server.store(), [*sorted(tmp_path.iterdir()), files[0], files[0]])
-    assert {failed.path.name for failed in report.failed} == {"notes.txt", "empty", "cut.dcm", "bare.dcm"}
+    assert {failed.path.name for failed in report.failed} == {"notes.txt", "empty", "cut.dcm", "bare.dcm", "nowhere"}
     assert (report.stored, report.already) == ((files[0].stem,), (files[0].stem,))
 
 

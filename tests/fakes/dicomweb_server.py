@@ -51,6 +51,9 @@ FAULTS = {
     "trickle": "the series answer comes a byte at a time, for ever",
     "406-without-star": "an Accept without transfer-syntax=* is refused",
     "406-with-star": "an Accept with transfer-syntax=* is refused",
+    "series-400": "a whole series is refused with 400",
+    "series-500": "a whole series answers 500",
+    "instance-500": "the first instance is not in the series answer and answers 500",
     "html": "a login page instead of instances, with status 200",
     "gzip-lie": "declares gzip and sends none",
     # any call
@@ -69,6 +72,7 @@ FAULTS = {
     "empty-204": "a search without matches answers 204",
     "empty-200": "a search without matches answers 200 with no body",
     "no-decode": "percent-encoded values are not decoded",
+    "empty-404": "a search below a study that is not there answers 404",
     "unknown-filter-400": "a filter that the server does not search by answers 400",
     "object-body": "a search answers with an error object, status 200",
     "wrong-links": "RetrieveURL names another host",
@@ -78,6 +82,7 @@ FAULTS = {
     "store-202": "the first instance of a batch of several fails, status 202",
     "store-400": "the same with status 400, the others being stored",
     "store-refuses": "every instance fails, status 409",
+    "store-413": "a batch of several instances answers 413",
     "store-silent": "a store request answers 200 without a body and stores",
 }
 
@@ -240,6 +245,8 @@ class _Handler(BaseHTTPRequestHandler):
         page = found[offset : offset + limit]
         if "object-body" in faults:
             self._answer(200, b'{"Message": "Parameter out of range"}', "application/dicom+json")
+        elif not found and "empty-404" in faults and len(parts) > 1:
+            self._answer(404)
         elif not page and "empty-204" in faults:
             self._answer(204)
         elif not page and "empty-200" in faults:
@@ -269,7 +276,8 @@ class _Handler(BaseHTTPRequestHandler):
         fake, faults, accept = self.fake, self.fake.faults, self.headers["Accept"]
         single = "instances" in uids
         first = min(fake.stored, default="")
-        skipped = {first} if "missing-instance" in faults or ("omitted-instance" in faults and not single) else set()
+        only_listed = faults & {"missing-instance", "instance-500"} or ("omitted-instance" in faults and not single)
+        skipped = {first} if only_listed else set()
         chosen = [
             stored.content
             for uid, stored in sorted(fake.stored.items())
@@ -281,6 +289,10 @@ class _Handler(BaseHTTPRequestHandler):
         star = "transfer-syntax=*" in accept
         if ("406-without-star" in faults and not star) or ("406-with-star" in faults and star):
             self._answer(406)
+        elif not single and faults & {"series-400", "series-500"}:
+            self._answer(400 if "series-400" in faults else 500)
+        elif "instance-500" in faults and uids.get("instances") == first:
+            self._answer(500)
         elif "html" in faults:
             self._answer(200, b"<html>login</html>", "text/html")
         elif not chosen:
@@ -388,6 +400,9 @@ class _Handler(BaseHTTPRequestHandler):
         faults = self.fake.faults
         boundary = self.headers["Content-Type"].split("boundary=")[1].strip('"').encode()
         contents = [part.split(b"\r\n\r\n", 1)[1] for part in body.split(b"\r\n--" + boundary)[1:-1]]
+        if "store-413" in faults and len(contents) > 1:
+            self._answer(413)
+            return
         stored, failed = [], []
         for number, content in enumerate(contents):
             assert content[128:132] == b"DICM"

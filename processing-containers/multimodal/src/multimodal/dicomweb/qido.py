@@ -159,7 +159,8 @@ class Qido:
             )
 
     def _page(self, path: str, query: str) -> list[Dataset]:
-        empty = self._profile.empty_status
+        # 404 means "no match" only below a study: at the top it means that the address is wrong.
+        empty = self._profile.empty_status - ({404} if "/" not in path else frozenset())
         expect = frozenset(status for status in empty if status >= 300)
         answer = self._session.request("GET", path, query=query, headers=_SEARCH_HEADERS, expect=expect)
         if answer.status_code != 200 and answer.status_code in empty:

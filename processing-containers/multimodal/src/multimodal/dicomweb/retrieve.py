@@ -19,11 +19,19 @@ from multimodal.dicomweb.verify import NotWholeError
 from multimodal.model.errors import RemoteError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
-from multimodal.transport.session import BrokenAnswerError, HttpSession, NotFoundError
+from multimodal.transport.session import (
+    BrokenAnswerError,
+    HttpSession,
+    NotFoundError,
+    RequestRefusedError,
+    StoreFailedError,
+)
 
 __all__ = ["PullReport", "PulledInstance", "Retrieval"]
 
 _REFUSES_ACCEPT = frozenset({400, 406})
+# Some stores do not serve whole series, or fail on one for the sake of a single instance in it.
+_SINGLY_INSTEAD = (BrokenAnswerError, UnexpectedAnswerError, RequestRefusedError, StoreFailedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class Retrieval:
             if uids is None:
                 raise SeriesNotFoundError(self._ref.store, self._ref.series_uid) from error
             self._reason = error.problem
-        except (BrokenAnswerError, UnexpectedAnswerError) as error:
+        except _SINGLY_INSTEAD as error:
             self._reason = error.problem  # what came before is kept, the rest is fetched singly
 
     def _the_rest(self, folder: SeriesFolder, uids: frozenset[str]) -> None:
@@ -117,7 +125,7 @@ class Retrieval:
             folder.drop(gone)
         missing = sorted(uids - set(folder.instances))
         cause: RemoteError | None = None
-        lost: list[str] = []  # the store itself says that it does not have them
+        lost: list[str] = []  # the store itself says that it does not have them, or cannot read them
         for _ in range(self._session.store.attempts):
             try:
                 lost += self._singly(folder, missing, uids)
@@ -139,6 +147,11 @@ class Retrieval:
                 lost.append(uid)
                 self._reason = error.problem
             except (BrokenAnswerError, UnexpectedAnswerError) as error:
+                self._reason = error.problem
+            except StoreFailedError as error:
+                if error.status != 500:  # 500 is about this instance; anything else about the store
+                    raise
+                lost.append(uid)
                 self._reason = error.problem
         return lost
 

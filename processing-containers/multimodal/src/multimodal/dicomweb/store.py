@@ -15,13 +15,15 @@ from multimodal.dicomweb.profiles import Profile
 from multimodal.dicomweb.qido import Qido
 from multimodal.dicomweb.verify import Header, NotWholeError, read_header
 from multimodal.model.dicom_json import text, whole_number
+from multimodal.model.errors import DataRefusedError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
 from multimodal.transport.session import HttpSession
 
 _BLOCK = 1 << 18
-# Statuses whose body tells of each instance (PS3.18 table 10.5.3-1); 400 is Orthanc's for a mixed batch.
-_SPEAKS_OF_EACH = frozenset({400, 409})
+# Statuses that need not hold for each instance (PS3.18 table 10.5.3-1): 409 lists what failed, 400 is Orthanc's for
+# a mixed batch, 413 says that the batch is too large for this server.
+_SPEAKS_OF_EACH = frozenset({400, 409, 413})
 _ALREADY_THERE = frozenset({0x0111, 0xB00E})  # PS3.4 table GG.4-1 and PS3.7 C.5.6: duplicate SOP Instance
 
 
@@ -101,6 +103,9 @@ class Upload:
             except NotWholeError as error:
                 self._failed.append(FailedInstance(path, "", str(error)))
                 continue
+            except OSError as error:
+                self._failed.append(FailedInstance(path, "", f"cannot be read: {error.strerror}"))
+                continue
             uid = instance.header.sop_uid
             if uid in seen or uid in self._listed(instance.header):
                 self._already.append(uid)
@@ -128,7 +133,7 @@ class Upload:
             yield batch
 
     def _send(self, batch: list[_Instance]) -> None:
-        stored, failed = self._post(batch)
+        stored, failed, status = self._post(batch)
         for instance in batch:
             uid = instance.header.sop_uid
             if uid in stored:
@@ -138,10 +143,10 @@ class Upload:
             elif len(batch) > 1:
                 self._send([instance])
             else:
-                self._failed.append(FailedInstance(instance.path, uid, _failure(failed.get(uid))))
+                self._failed.append(FailedInstance(instance.path, uid, _failure(failed.get(uid), status)))
 
-    def _post(self, batch: list[_Instance]) -> tuple[frozenset[str], dict[str, int | None]]:
-        """Send one request; return the UIDs it confirms and the failure reasons it gives."""
+    def _post(self, batch: list[_Instance]) -> tuple[frozenset[str], dict[str, int | None], int]:
+        """Send one request; return the UIDs it confirms, the failure reasons it gives, and its status."""
         boundary = f"multimodal-{uuid.uuid4().hex}"
         answer = self._session.request(
             "POST",
@@ -165,7 +170,7 @@ class Upload:
             text(entry, "ReferencedSOPInstanceUID"): whole_number(entry, "FailureReason")
             for entry in _sequence(content, "00081198")
         }
-        return frozenset(stored - failed.keys()), failed
+        return frozenset(stored - failed.keys()), failed, answer.status_code
 
 
 class _Body:
@@ -184,7 +189,10 @@ class _Body:
             yield self._head
             with instance.path.open("rb") as file:
                 left = instance.size  # a file that grew meanwhile must not shift what follows
-                while left and (block := file.read(min(_BLOCK, left))):
+                while left:
+                    block = file.read(min(_BLOCK, left))
+                    if not block:
+                        raise DataRefusedError(f"{instance.path} became shorter while it was sent")
                     left -= len(block)
                     yield block
         yield self._tail
@@ -204,9 +212,9 @@ def _sequence(content: Any, tag: str) -> list[dict[str, Any]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _failure(reason: int | None) -> str:
+def _failure(reason: int | None, status: int) -> str:
     if reason is None:
-        return "the store did not confirm it and gave no reason"
+        return f"the store did not confirm it and gave no reason (status {status})"
     meaning = {
         0x0110: "processing failure",
         0x0122: "it does not store this SOP class",
