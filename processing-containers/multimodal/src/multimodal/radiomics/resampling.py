@@ -19,7 +19,7 @@ from multimodal.imaging import Roi, Volume
 Triple = tuple[float, float, float]
 # A cubic B-spline's coefficients depend on voxels ever further away by 0.268 per voxel: 1e-14 at 24.
 SPLINE_REACH = 24
-PAD = 5  # pyradiomics' padDistance, in voxels of the new grid
+PAD = 1  # voxels of the new grid; pyradiomics interpolates 5 around the region and drops them again
 INTERPOLATORS = {
     "bspline": SimpleITK.sitkBSpline,
     "linear": SimpleITK.sitkLinear,
