@@ -9,8 +9,10 @@ import pydicom
 import pytest
 
 from local.airflow import AirflowHome, run_dag
+from multimodal.bucket import open_bucket
 from multimodal.dicomweb import open_dicomweb
 from multimodal.fhirstore import FhirServer
+from multimodal.index.series_index import SeriesIndex
 from multimodal.model.references import PatientRef, imaging_study_id
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import load_stores
@@ -54,9 +56,28 @@ def test_sync_imaging(home: AirflowHome, scan: dict[str, str], clinical: FhirSer
     assert study["subject"]["reference"] == PatientRef("urn:demo:pacs", scan["patient"]).reference
 
 
+def test_import_clinical(
+    home: AirflowHome, scan: dict[str, str], cohort: Path, clinical: FhirServer, stores_file: Path
+) -> None:
+    open_bucket(load_stores(stores_file).get("bucket")).write(
+        "tables/clinical.csv", (cohort / "clinical.csv").read_bytes()
+    )
+    run = run_dag("import-clinical", {"mapping": "demo-cohort", "files": ["tables/clinical.csv"]}, home)
+    assert run.tasks == {"import-clinical": "success", "join-metadata": "success"}, run.log.read_text()[-2000:]
+    patient = PatientRef("urn:demo:pacs", scan["patient"]).id
+    assert clinical.count("Condition", {"subject": f"Patient/{patient}"}) >= 1
+    assert (run.folder / "import-clinical" / "errors.csv").exists()
+
+
+def test_a_dry_run_stores_nothing_and_joins_nothing(home: AirflowHome) -> None:
+    conf = {"mapping": "demo-cohort", "files": ["tables/"], "dry_run": True}
+    run = run_dag("import-clinical", conf, home)
+    assert run.tasks == {"import-clinical": "success", "join-metadata": "skipped"}, run.log.read_text()[-2000:]
+
+
 def test_extract_radiomics(home: AirflowHome, scan: dict[str, str], clinical: FhirServer, stores_file: Path) -> None:
     run = run_dag("extract-radiomics", {"identifiers": [scan["mask"]]}, home)
-    assert run.tasks["extract-radiomics"] == "success", run.log.read_text()[-2000:]
+    assert set(run.tasks.values()) == {"success"}, run.log.read_text()[-2000:]
     batch = run.folder / "batch"
     assert [folder.name for folder in batch.iterdir()] == [scan["mask"]]
     image = next((batch / scan["mask"] / "get-ref-series").glob("*.dcm"))
@@ -68,6 +89,16 @@ def test_extract_radiomics(home: AirflowHome, scan: dict[str, str], clinical: Fh
     report = Path(load_stores(stores_file).get("bucket").path, "reports", run.folder.name, "extract-radiomics")
     assert json.loads((report / "result.json").read_bytes()) == run.result_of("extract-radiomics")
     assert (report / "errors.csv").exists()
+
+
+def test_join_metadata(home: AirflowHome, scan: dict[str, str], stores_file: Path) -> None:
+    run = run_dag("join-metadata", {}, home)
+    assert run.state == "success", run.log.read_text()[-2000:]
+    with SeriesIndex(load_stores(stores_file).get("search")) as index:
+        document = index.get(scan["mask"])
+    assert document is not None
+    assert [key for key in document if key.startswith("00000000 Clinical")]
+    assert [key for key in document if key.startswith("00000000 Radiomics")]
 
 
 def test_a_second_extraction_sends_nothing(home: AirflowHome, scan: dict[str, str]) -> None:

@@ -43,7 +43,7 @@ def test_exit_code_and_report(context: TaskContext, tmp_path: Path, status: Stat
         }
         (line,) = rows(folder / "errors.csv")
         assert tuple(line) == ERRORS_CSV_COLUMNS
-        assert (line["row"], line["value"], line["code"]) == ("3", "=1+2; ü", "E101")
+        assert (line["row"], line["value"], line["code"]) == ("3", "'=1+2; ü", "E101")
 
 
 def test_the_log_tells_a_person_what_happened(context: TaskContext, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,7 @@ def remember_mapping(context: TaskContext, mapping: Path) -> None:
 def all_mappings(context: TaskContext, folder: Path) -> list[Path]:
     """Return the files of all mappings of the project: its own, remembered ones, shipped ones.
 
-    Of files with one name only the first in this order, which `find_mapping` would return.
+    In this order, and of files with one name only the first.
     """
     found: dict[str, Path] = {}
     for prefix in (IN_BUCKET, REMEMBERED):
@@ -84,7 +84,7 @@ def all_mappings(context: TaskContext, folder: Path) -> list[Path]:
     for place in (folder / IN_BUCKET, folder / REMEMBERED, *shipped_folders(context)):
         for file in sorted(place.glob("*.yaml")):
             found.setdefault(file.name, file)
-    return sorted(found.values(), key=lambda file: file.name)
+    return list(found.values())
 
 
 def shipped_folders(context: TaskContext) -> Sequence[Path]:

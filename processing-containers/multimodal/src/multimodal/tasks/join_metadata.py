@@ -40,5 +40,9 @@ def run(context: TaskContext) -> WorkflowResult:
 def _imported(context: TaskContext, folder: Path) -> list[Path]:
     """Return the mappings by which tables were imported: each left a manifest under its id."""
     manifests = set(context.bucket.list(f"{FOLDER}/"))
-    files = all_mappings(context, folder) if manifests else []
-    return [file for file in files if f"{FOLDER}/{load_mapping(file).id}.sqlite" in manifests]
+    found: dict[str, Path] = {}
+    for file in all_mappings(context, folder) if manifests else []:
+        mapping = load_mapping(file)
+        if f"{FOLDER}/{mapping.id}.sqlite" in manifests:
+            found.setdefault(mapping.id, file)
+    return list(found.values())
