@@ -24,9 +24,10 @@ _DIRECTIVES = {
 }
 _ISO = re.compile(
     r"(?P<Y>\d{4})(-(?P<m>\d{2})(-(?P<d>\d{2})([T ](?P<H>\d{2}):(?P<M>\d{2})(:(?P<S>\d{2})(\.\d+)?)?"
-    r"(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?"
+    r"(?P<zone>Z|[+-](0\d|1[0-4]):[0-5]\d)?)?)?)?",
+    re.ASCII,
 )
-_NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+_NUMERIC = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})", re.ASCII)
 _MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
 
 
@@ -59,7 +60,7 @@ def compile_format(text: str) -> re.Pattern[str]:
     present = [bool(names & seen) for names in wanted]
     if not present[0] or present != sorted(present, reverse=True) or text.endswith("%"):
         raise DateFormatError(f"the date format {text!r} must name a year, then month, day and time without gaps")
-    return re.compile(pattern)
+    return re.compile(pattern, re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,10 @@ class DateReader:
                 f"{text!r} has a time but no zone, which FHIR asks for",
                 suggestion="declare `source.timezone`, e.g. Europe/Berlin",
             )
-        return dt.datetime.combine(day, clock, self.zone).isoformat()
+        moment = dt.datetime.combine(day, clock, self.zone)
+        # Before standard time, zones differ by odd seconds, which FHIR cannot write.
+        minutes = round((moment.utcoffset() or dt.timedelta()).total_seconds() / 60)
+        return moment.replace(tzinfo=dt.timezone(dt.timedelta(minutes=minutes))).isoformat()
 
     @staticmethod
     def _ambiguous(text: str) -> CellError:

@@ -78,6 +78,8 @@ class Document:
         self._values[place] = (node.start_mark.line + 1, node.start_mark.column + 1)
         if len(self._values) > _MOST_NODES:
             raise self.error((), "the file unfolds to too many parts; remove its aliases")
+        if not isinstance(node, ScalarNode) and node.tag not in (_TAG + "map", _TAG + "seq"):
+            raise self.error(place, f"the tag {node.tag} is not supported")
         if isinstance(node, MappingNode):
             return self._mapping(node, place)
         if isinstance(node, SequenceNode):

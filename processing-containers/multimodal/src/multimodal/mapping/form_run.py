@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from multimodal.mapping.cells import read_text
@@ -98,16 +98,17 @@ class FormRun:
         key = SEPARATOR.join(parts)
         subject = {"reference": f"Patient/{patient_id(self._system, value)}"}
         state = RowState(row, key, subject, self._headers, self._readers, self._noted)
+        problems = [replace(problem, record=" / ".join(parts)) for problem in row.problems]
         if not self._identified(state, value, parts):
-            return [], [*row.problems, *state.issues]
+            return [], [*problems, *state.issues]
         first = self._seen.keys.setdefault((self.form.name, key), row.number)
         if first != row.number:
             column = ", ".join(self._key_headers)
             message = f"row {first} has the same key; this row was not used"
             state.add(IssueCode.DUPLICATE_KEY, message, column, " / ".join(parts))
-            return [], [*row.problems, *state.issues]
+            return [], [*problems, *state.issues]
         resources, issues = self._resources(row, state, value)
-        return resources, [*row.problems, *issues] if row.problems else issues
+        return resources, [*problems, *issues] if problems else issues
 
     def _identified(self, state: RowState, value: str, parts: list[str]) -> bool:
         """Report a row that cannot be told apart from others: no id, no key, an id of the wrong form."""

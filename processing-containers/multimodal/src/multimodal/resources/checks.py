@@ -21,8 +21,8 @@ _REFERENCE = re.compile(
     r"|(https?://[^\s|]+/)?[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(/_history/[A-Za-z0-9\-.]{1,64})?"
     r"|urn:uuid:[0-9a-f-]{36}|urn:oid:[0-2](\.(0|[1-9][0-9]*))+"
 )
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-_TIME = re.compile(r"T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)")
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+_TIME = re.compile(r"T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)", re.ASCII)
 _CODE = re.compile(r"[^\s]+(\s[^\s]+)*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _URI_ELEMENTS = frozenset({"system", "url", "source", "profile"})
@@ -166,6 +166,11 @@ def _at(part: Any, path: Path) -> Iterator[Any]:
         yield from _at(part[path[0]], path[1:])
 
 
+def _objects(part: Any, *path: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects at a path; what is none there is another check's finding."""
+    return (found for found in _at(part, path) if isinstance(found, Mapping))
+
+
 def _choice_problems(resource: Mapping[str, Any], rules: Rules) -> Iterator[str]:
     for stem in rules.one_of:
         present = [name for name in resource if name.startswith(stem) and name[len(stem) :][:1].isupper()]
@@ -181,7 +186,7 @@ def _code_problems(resource: Mapping[str, Any], rules: Rules) -> Iterator[str]:
                 if value not in codes:
                     yield f"{_dotted(path)} {value!r} is none of {', '.join(codes)}"
                 continue
-            found = [coding.get("code") for coding in _at(value, ("coding",)) if coding.get("system") == system]
+            found = [coding.get("code") for coding in _objects(value, "coding") if coding.get("system") == system]
             if not found or any(code not in codes for code in found):
                 yield f"{_dotted(path)} needs a code of {system}: {', '.join(codes)}"
 
@@ -191,27 +196,31 @@ def _observation_problems(resource: Mapping[str, Any]) -> list[str]:
     value = [name for name in resource if name.startswith("value") and name[5:6].isupper()]
     if "dataAbsentReason" in resource and value:
         problems.append("obs-6: dataAbsentReason must not stand beside a value")
-    for component in resource.get("component", ()):
+    for component in _objects(resource, "component"):
         named = [name for name in component if name.startswith("value") and name[5:6].isupper()]
         if len(named) > 1:
             problems.append(f"only one component.value[x] is allowed: {', '.join(named)}")
         if value and _codings(component) & _codings(resource):
             problems.append("obs-7: a component has the code of the Observation, whose value must then be absent")
-    for limits in resource.get("referenceRange", ()):
+    for limits in _objects(resource, "referenceRange"):
         if not {"low", "high", "text"} & set(limits):
             problems.append("obs-3: referenceRange needs low, high or text")
     return problems
 
 
-def _codings(holder: Mapping[str, Any]) -> set[tuple[Any, Any]]:
-    return {(coding.get("system"), coding.get("code")) for coding in _at(holder, ("code", "coding"))}
+def _codings(holder: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {
+        (str(coding.get("system")), str(coding.get("code")))
+        for coding in _objects(holder, "code", "coding")
+        if "code" in coding
+    }
 
 
 def _condition_problems(resource: Mapping[str, Any]) -> list[str]:
     problems = []
-    status = {coding.get("code") for coding in _at(resource, ("clinicalStatus", "coding"))}
-    verified = {coding.get("code") for coding in _at(resource, ("verificationStatus", "coding"))}
-    if any(not {"summary", "assessment"} & set(stage) for stage in resource.get("stage", ())):
+    status = {str(coding.get("code")) for coding in _objects(resource, "clinicalStatus", "coding")}
+    verified = {str(coding.get("code")) for coding in _objects(resource, "verificationStatus", "coding")}
+    if any(not {"summary", "assessment"} & set(stage) for stage in _objects(resource, "stage")):
         problems.append("con-1: stage needs a summary or an assessment")
     abated = any(name.startswith("abatement") for name in resource)
     if abated and not status & {"inactive", "resolved", "remission"}:

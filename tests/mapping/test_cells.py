@@ -1,0 +1,181 @@
+"""Numbers and dates: what is read is exactly what is written, everything else is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multimodal.mapping.cells import Measured, MeasuredRange, NumberReader, read_boolean, read_text
+from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
+from multimodal.mapping.decimals import decide_decimals
+from multimodal.mapping.errors import CellError
+from multimodal.resources.checks import is_date_time
+from multimodal.tables.rows import Row
+
+POINT, COMMA = NumberReader("."), NumberReader(",")
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "value"),
+    [
+        (POINT, "1.54", 1.54), (COMMA, "1,54", 1.54), (POINT, "-3", -3), (POINT, "+3", 3), (POINT, ".5", 0.5),
+        (POINT, "5.", 5.0), (POINT, "1e5", 1e5), (POINT, "2.5E-3", 0.0025), (COMMA, "7", 7),
+        (NumberReader(",", thousands="."), "1.234,5", 1234.5), (NumberReader(".", thousands=","), "12,345", 12345),
+        (NumberReader(".", whole=True), "7.0", 7),
+    ],
+)  # fmt: skip
+def test_a_number_is_read(reader: NumberReader, text: str, value: float) -> None:
+    assert reader.number(text) == value
+
+
+@pytest.mark.parametrize(
+    ("reader", "text"),
+    [
+        (POINT, "1,54"), (COMMA, "1.54"), (POINT, "n/a"), (POINT, "1 000"), (POINT, "1.2.3"), (POINT, "NaN"),
+        (POINT, "inf"), (POINT, "1e999"), (POINT, "0x10"), (POINT, "1_000"), (POINT, "٣"), (POINT, "--1"), (POINT, ""),
+        (POINT, "5 kg"), (NumberReader(".", thousands=","), "1,23"), (NumberReader(".", whole=True), "7.5"),
+        (POINT, "99999999999999999"), (POINT, "20-10x"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_is_refused(reader: NumberReader, text: str) -> None:
+    with pytest.raises(CellError) as caught:
+        reader.number(text)
+    assert caught.value.code.code == "E101"
+
+
+def test_limits_and_mixed_signs_have_their_own_codes() -> None:
+    with pytest.raises(CellError) as caught:
+        NumberReader(limits=(2, 25)).number("131")
+    assert caught.value.code.code == "E102"
+    with pytest.raises(CellError) as caught:
+        NumberReader(mixed=True).number("1.54")
+    assert caught.value.code.code == "E105"
+    assert NumberReader(mixed=True).number("2") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "measured"),
+    [
+        ("<5", Measured(5, "<")), ("<= 0.5", Measured(0.5, "<=")), ("≥3", Measured(3, ">=")), ("7", Measured(7)),
+        ("10-20", MeasuredRange(10, 20)), ("1.5 – 2.5", MeasuredRange(1.5, 2.5)), ("-5", Measured(-5)),
+        ("1e-5", Measured(1e-5)),
+    ],
+)  # fmt: skip
+def test_comparators_and_ranges_are_read(text: str, measured: Measured | MeasuredRange) -> None:
+    assert POINT.measured(text) == measured
+
+
+@pytest.mark.parametrize("text", ["20-10", "<", "<<5", "5<", "10-", "< n/a"])
+def test_broken_comparators_and_ranges_are_refused(text: str) -> None:
+    with pytest.raises(CellError):
+        POINT.measured(text)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_float_written_out_is_read_back(value: float) -> None:
+    text = repr(value)
+    assert POINT.number(text) == value
+    assert COMMA.number(text.replace(".", ",")) == value
+
+
+@given(st.text())
+def test_any_text_is_a_finite_number_or_refused(text: str) -> None:
+    for reader in (POINT, COMMA, NumberReader(whole=True), NumberReader(thousands=",")):
+        try:
+            measured = reader.measured(text)
+        except CellError:
+            continue
+        for value in (measured.low, measured.high) if isinstance(measured, MeasuredRange) else (measured.value,):
+            assert math.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sign"),
+    [
+        (["1.5", "2"], "."), (["1,5", "2"], ","), (["1,5", "1.5"], "mixed"), (["<1,5", "10,5-20"], ","),
+        (["1", "2"], None),
+        (["a.b", "1,5", "see 1.5"], ","), (["1.234,5", "2,5"], ","),
+    ],
+)  # fmt: skip
+def test_the_decimal_sign_is_decided_for_the_column(cells: list[str], sign: str | None) -> None:
+    rows = [Row(number, {"x": cell}) for number, cell in enumerate(cells, start=2)]
+    assert decide_decimals(rows, [("x", "x")], "").get("x") == sign
+
+
+def test_a_declared_sign_between_thousands_is_no_decimal_sign() -> None:
+    rows = [Row(2, {"x": "1.234,5"}), Row(3, {"x": "1.000"})]
+    assert decide_decimals(rows, [("x", "x")], ".") == {"x": ","}
+
+
+GERMAN = DateReader((compile_format("%d.%m.%Y"), compile_format("%m.%Y")), ZoneInfo("Europe/Berlin"))
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "date"),
+    [
+        (DateReader(), "2012", "2012"), (DateReader(), "2012-07", "2012-07"),
+        (DateReader(), "2012-07-21", "2012-07-21"), (GERMAN, "1850-01-21 08:30", "1850-01-21T08:30:00+00:53"),
+        (DateReader(), "2012-07-21T08:30:00Z", "2012-07-21T08:30:00Z"), (DateReader(), "21.07.2012", "2012-07-21"),
+        (DateReader(), "7/21/2012", "2012-07-21"), (DateReader(), "05.05.2012", "2012-05-05"),
+        (GERMAN, "3.4.2012", "2012-04-03"), (GERMAN, "07.2012", "2012-07"), (GERMAN, "2012-07-21", "2012-07-21"),
+        (GERMAN, "2012-07-21 08:30", "2012-07-21T08:30:00+02:00"),
+        (GERMAN, "2012-01-21 08:30", "2012-01-21T08:30:00+01:00"),
+        (DateReader((compile_format("%d %b %Y"),)), "21 Jul 2012", "2012-07-21"),
+    ],
+)  # fmt: skip
+def test_a_date_is_read_and_kept_partial(reader: DateReader, text: str, date: str) -> None:
+    assert reader.read(text) == date
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "code"),
+    [
+        (DateReader(), "03/04/2012", "E302"), (DateReader(), "3.4.2012", "E302"), (DateReader(), "2012-13-01", "E301"),
+        (DateReader(), "2011-02-29", "E301"), (DateReader(), "21.07.12", "E301"), (DateReader(), "0000-01-01", "E301"),
+        (DateReader(), "2012-07-21 08:30", "E301"), (GERMAN, "31.02.2012", "E301"), (GERMAN, "07/21/2012", "E301"),
+        (GERMAN, "2012-07-21 25:00", "E301"), (DateReader(), "٢٠١٢", "E301"), (DateReader(), "", "E301"),
+        (DateReader((compile_format("%d/%m/%Y"), compile_format("%m/%d/%Y"))), "03/04/2012", "E302"),
+    ],
+)  # fmt: skip
+def test_what_is_no_clear_date_is_refused(reader: DateReader, text: str, code: str) -> None:
+    with pytest.raises(CellError) as caught:
+        reader.read(text)
+    assert caught.value.code.code == code
+
+
+@given(st.dates(min_value=dt.date(1000, 1, 1)))
+def test_every_day_is_read_back(day: dt.date) -> None:
+    assert DateReader().read(day.isoformat()) == day.isoformat()
+    assert GERMAN.read(f"{day.day}.{day.month}.{day.year}") == day.isoformat()
+
+
+@given(st.text(alphabet="0123456789-./: TZ+", max_size=20) | st.text())
+def test_any_text_is_a_fhir_date_or_refused(text: str) -> None:
+    for reader in (DateReader(), GERMAN):
+        try:
+            date = reader.read(text)
+        except CellError:
+            continue
+        assert is_date_time(date)
+
+
+@pytest.mark.parametrize("text", ["%d.%m", "%d.%Y", "%Y-%m-%d :%M", "%y", "%Y %Y", "%Y%", "%Q"])
+def test_a_date_format_with_gaps_is_refused(text: str) -> None:
+    with pytest.raises(DateFormatError):
+        compile_format(text)
+
+
+def test_truth_values_and_texts() -> None:
+    assert read_boolean("Ja") is True
+    assert read_boolean("0") is False
+    for wrong in ("maybe", ""):
+        with pytest.raises(CellError):
+            read_boolean(wrong)
+    with pytest.raises(CellError):
+        read_text("a\x1fb")
+    assert read_text("a\tb") == "a\tb"

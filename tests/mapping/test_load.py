@@ -1,0 +1,155 @@
+"""A wrong mapping stops before any row is read, and says where in the file it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from multimodal.mapping import MappingError, load_mapping
+from multimodal.model.exit_codes import ExitCode
+from tests.mapping.made import HEAD, mapping_of
+
+ID = "  pid: {patient: id}\n"
+COLUMN = "columns:\n" + ID  # lines 5 and 6 of the file; what a test adds begins in line 7
+RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # lines 7 to 9
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "problem"),
+    [
+        (COLUMN + "colunms: {}\n", 7, 1, "unknown key 'colunms' in the mapping; did you mean 'columns'"),
+        (COLUMN + "  x: {observation: 'LNC#1', unti: kg}\n", 7, 29, "unknown key 'unti' in columns.x; did you mean"),
+        (COLUMN + "  x: {observation: 'LNC#1', type: nmuber}\n", 7, 35, "'nmuber' is none of .* did you mean 'number'"),
+        (COLUMN + "  x: {observation: 'LNC#1', unit: 5}\n", 7, 35, "5 is not of type \"string\""),
+        (COLUMN + "  x: {obsrevation: 'LNC#1'}\n", 7, 3, "exactly one of .* did you mean 'observation'"),
+        (COLUMN + "  x: {ignore: why, helper: what}\n", 7, 3, "exactly one of .* helper and ignore"),
+        (COLUMN + "  x: {observation: 'FOO#1', type: number}\n", 7, 20, "unknown code system 'FOO'"),
+        (COLUMN + "  x: {observation: 718-7, type: number}\n", 7, 20, "does not fit"),
+        (COLUMN + "  x: {observation: 'LNC#1', type: number, unit: mg per dl}\n", 7, 49, "unknown unit 'mg per dl'"),
+        (COLUMN + "  x: {observation: 'LNC#1', unit: kg, convert_to: m}\n", 7, 51, "kg cannot be converted to m"),
+        (COLUMN + "  x: {observation: 'LNC#1', type: code, table: t}\n", 7, 48, "unknown table 't'; known: none"),
+        (COLUMN + "  x: {observation: 'LNC#1', type: code}\n", 7, 3, "needs a table"),
+        (COLUMN + "  x: {observation: 'LNC#1', table: {a: 'FOO#1'}}\n", 7, 40, "unknown code system 'FOO'"),
+        (COLUMN + "  x: {observation: 'LNC#1', focus: cancer}\n", 7, 36, "unknown resource 'cancer'"),
+        (COLUMN + "  x: {observation: 'LNC#1', member_of: group}\n", 7, 40, "unknown resource 'group'"),
+        (COLUMN + "  x: {observation: 'LNC#1', unit_column: u}\n", 7, 42, "unknown column 'u'"),
+        (COLUMN + "  x: {observation: 'LNC#1', effective: day}\n", 7, 40, "'day' is neither a column nor a date"),
+        (COLUMN + "  x: {observation: 'LNC#1', type: date, format: '%d.%m.%y'}\n", 7, 49, "%y .* century"),
+        (COLUMN + "  x: {observation: 'LNC#1', range: [9, 1]}\n", 7, 36, "ends before it begins"),
+        (COLUMN + "  x: {observation: 'LNC#1', when: 'col(\"y\") > 1'}\n", 7, 35, "unknown column 'y'"),
+        (COLUMN + "  x: {patient: gender, table: {m: mann}}\n", 7, 35, "'mann' is no gender"),
+        (COLUMN + "  x: {into: cancer.code, type: text}\n", 7, 13, "unknown resource 'cancer'; known: none"),
+        (COLUMN + ID, 7, 3, "'pid' stands twice"),
+        (COLUMN + "tables: {t: {file: none.csv}}\n", 7, 20, "cannot read the translation table"),
+        (COLUMN + "tables: {t: {file: ../../etc/passwd}}\n", 7, 20, "in the folder of its mapping"),
+        (COLUMN + "tables: {t: {map: {a: 'FOO#1'}}}\n", 7, 23, "unknown code system 'FOO'"),
+        (COLUMN + "tables: [1]\n", 7, 9, "is not of type \"object\""),
+        (RESOURCE + "    code: '{{ concpet(\"LNC#1\") }}'\n", 10, 11, r"unknown function concpet\(\)"),
+        (RESOURCE + "    code: '{{ concept(\"FOO#1\") }}'\n", 10, 11, "unknown code system 'FOO'"),
+        (RESOURCE + "    code: {text: '{{ col(\"y\") }}'}\n", 10, 18, "unknown column 'y'"),
+        (RESOURCE + "    stage: [{assessment: ['{{ ref(\"x\") }}']}]\n", 10, 27, "unknown resource 'x'; known: cancer"),
+        (RESOURCE + "    code: {text: '{{ lookup(\"t\", \"a\") }}'}\n", 10, 18, "unknown table 't'"),
+        (RESOURCE + "    id: mine\n", 10, 5, "the id is made by the engine"),
+        (COLUMN + "resources:\n  x: {resourceType: Medication}\n", 8, 21, "Medication is not supported yet"),
+        (COLUMN + "resources:\n  pid: {resourceType: Condition}\n", 8, 3, "both called 'pid'"),
+        ("columns: {\n", 6, 1, "not YAML"),
+        ("columns: {pid: !!python/object:os.system {patient: id}}\n", 5, 16, "tag .* is not supported"),
+        ("columns: {x: {helper: x}}\n", 5, 1, "column 'pid' of subject.id is not among the columns"),
+        ("", 1, 1, "the mapping has no columns"),
+    ],
+)  # fmt: skip
+def test_a_mistake_has_file_line_and_column(tmp_path: Path, text: str, line: int, column: int, problem: str) -> None:
+    with pytest.raises(MappingError, match=problem) as caught:
+        mapping_of(tmp_path, text)
+    error = caught.value
+    assert (error.line, error.column) == (line, column), str(error)
+    assert str(error).startswith(f"{tmp_path / 'made.yaml'}:{line}:{column}: ")
+    assert error.exit_code is ExitCode.CONFIGURATION
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("privacy: {id: hmac, key_env: KEY}\n" + COLUMN, "privacy"),
+        ("privacy: {birth_date: year}\n" + COLUMN, "privacy"),
+        ("profiles: [mcode-4]\n" + COLUMN, "profiles"),
+        ("fhir: 5.0.0\n" + COLUMN, "fhir"),
+        ("quality: {on_error: abort}\n" + COLUMN, "quality.on_error"),
+        (COLUMN + "  x: {checkbox: condition}\n", "columns.x.checkbox"),
+        (COLUMN + "  x: {observation: 'LNC#1', low_column: pid}\n", "columns.x.low_column"),
+        (COLUMN + "  x: {observation: 'LNC#1', effective: {event: {a: b}}}\n", "columns.x.effective.event"),
+        (COLUMN + "resources: {x: {resourceType: Condition, $each: a}}\n", r"resources.x.\$each"),
+        (COLUMN + "resources: {x: {resourceType: Condition, $key: a}}\n", r"resources.x.\$key"),
+        ("forms: {a: {encounter: true, columns: {pid: {patient: id}}}}\n", "forms.a.encounter"),
+        ("forms: {a: {events: [b], columns: {pid: {patient: id}}}}\n", "forms.a.events"),
+    ],
+)
+def test_what_is_not_built_yet_is_refused_by_name(tmp_path: Path, text: str, name: str) -> None:
+    with pytest.raises(MappingError, match=rf"made\.yaml:\d+:\d+: {name}.* is not supported yet"):
+        mapping_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("source", "subject"),
+    [
+        ("{type: redcap}", "{id: pid, system: urn:made}"),
+        ("{type: csv, dictionary: d.csv}", "{id: pid, system: urn:made}"),
+        ("{type: csv, duplicate_key: last}", "{id: pid, system: urn:made}"),
+        ("{type: xlsx, sheets: {a: {long: {name: n}}}}", "{id: pid, system: urn:made}"),
+        ("{type: csv}", "{id: pid, system: urn:made, create: never}"),
+        ("{type: csv}", "{id: pid, system: urn:made, dicom: {must_exist: true}}"),
+        ("{type: csv}", "{id: pid, system: urn:made, dicom: {patient_id: other}}"),
+    ],
+)
+def test_sources_and_subjects_not_built_yet_are_refused(tmp_path: Path, source: str, subject: str) -> None:
+    head = f"fhirmap: 1\nid: made\nsource: {source}\nsubject: {subject}\n"
+    with pytest.raises(MappingError, match="not supported yet"):
+        mapping_of(tmp_path, COLUMN, head)
+
+
+def test_keys_stay_what_is_written(tmp_path: Path) -> None:
+    """YAML 1.1 would turn no and yes into booleans, and 01 into 1."""
+    mapping = mapping_of(tmp_path, COLUMN + "  x: {observation: 'LNC#1', table: {no: N, yes: Y, 01: one, null: nil}}\n")
+    table = mapping.columns["x"].table
+    assert table is not None
+    assert list(table.entries) == ["no", "yes", "01", "null"]
+
+
+def test_a_mapping_that_is_not_there_or_no_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="cannot read the mapping"):
+        load_mapping(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MappingError, match="not UTF-8"):
+        load_mapping(tmp_path / "binary.yaml")
+
+
+def test_tags_and_merge_keys_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="tag"):
+        mapping_of(tmp_path, COLUMN + "title: !!binary aGk=\n")
+    with pytest.raises(MappingError, match="merge keys"):
+        mapping_of(tmp_path, COLUMN + "defaults: {<<: {focus: x}}\n")
+
+
+def test_aliases_that_unfold_without_end_are_refused(tmp_path: Path) -> None:
+    levels = "".join(f"  x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 8))
+    with pytest.raises(MappingError, match="unfolds"):
+        mapping_of(tmp_path, COLUMN + "defaults:\n  x0: &x0 [a]\n" + levels)
+
+
+def test_the_hash_covers_the_tables(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    text = COLUMN + "tables: {t: {file: t.csv}}\n"
+    table.write_text("source,system,code,display,equivalence,comment\n1,SCT,11,One,,\n")
+    first = mapping_of(tmp_path, text)
+    assert mapping_of(tmp_path, text).sha256 == first.sha256
+    table.write_text("source,system,code,display,equivalence,comment\n1,SCT,12,One,,\n")
+    assert mapping_of(tmp_path, text).sha256 != first.sha256
+
+
+def test_a_mapping_shows_what_the_loader_needs(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, COLUMN + "deletes: delete\n")
+    assert (mapping.id, mapping.deletes, mapping.meta_source) == ("made", "delete", "urn:multimodal:made")
+    assert mapping.source.type == "csv"
+    assert list(mapping.columns) == ["pid"]
+    assert HEAD.startswith("fhirmap: 1")

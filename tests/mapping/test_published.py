@@ -1,0 +1,49 @@
+"""What is published for data managers: the schema, the shipped mappings and their golden tests."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import jsonschema_rs
+import orjson
+import pytest
+
+from multimodal.mapping import load_mapping, run_mapping
+from multimodal.mapping.schema import schema
+from multimodal.model.issues import ERRORS_CSV_COLUMNS
+from multimodal.resources.checks import check_resource
+from multimodal.resources.shapes import validate_fully
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+STUDIES = sorted(path.name for path in (MAPPINGS / "tests").iterdir() if path.is_dir())
+
+
+def test_the_published_schema_is_the_one_that_is_used() -> None:
+    assert orjson.loads((MAPPINGS / "fhirmap.schema.json").read_bytes()) == schema()
+    jsonschema_rs.Draft202012Validator(schema())
+
+
+@pytest.mark.parametrize("file", sorted(MAPPINGS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_shipped_mapping_loads(file: Path) -> None:
+    mapping = load_mapping(file)
+    assert mapping.columns
+    assert file.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=./fhirmap.schema.json\n")
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_gives_what_is_expected(study: str, tmp_path: Path) -> None:
+    folder = MAPPINGS / "tests" / study
+    run = run_mapping(load_mapping(MAPPINGS / f"{study}.yaml"), sorted((folder / "input").iterdir()))
+    resources, issues = tmp_path / "resources.ndjson", tmp_path / "errors.csv"
+    with resources.open("wb") as out, issues.open("w", encoding="utf-8", newline="") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(ERRORS_CSV_COLUMNS)
+        for result in run:
+            for made in result.resources:
+                assert check_resource(made) + validate_fully(made) == []
+                out.write(orjson.dumps(made, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS))
+            writer.writerows([getattr(issue, name) for name in ERRORS_CSV_COLUMNS] for issue in result.issues)
+    for made_file in (resources, issues):
+        expected = folder / "expected" / made_file.name
+        assert made_file.read_text(encoding="utf-8") == expected.read_text(encoding="utf-8"), expected.name

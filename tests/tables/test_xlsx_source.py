@@ -1,0 +1,142 @@
+"""Workbooks: typed cells as a person sees them, sheets, and what is refused as a whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from multimodal.model.errors import ConfigurationError
+from multimodal.tables.errors import EmptyTableError, EncryptedTableError, HeaderError, TableError, WrongFormatError
+from multimodal.tables.read import read_table, read_tables
+from multimodal.tables.rows import SheetSpec, SourceSpec
+from multimodal.tables.xlsx_source import cell_text
+
+SPEC = SourceSpec("xlsx")
+
+
+def workbook(folder: Path, **sheets: list[list[Any]]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, records in sheets.items():
+        sheet = book.create_sheet(name)
+        for record in records:
+            sheet.append(record)
+    file = folder / "t.xlsx"
+    book.save(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (5.0, "5"),
+        (78.7515, "78.7515"),
+        (0.1 + 0.2, "0.3"),
+        (True, "true"),
+        (dt.date(2012, 7, 21), "2012-07-21"),
+        (dt.datetime(2012, 7, 21), "2012-07-21"),
+        (dt.datetime(2012, 7, 21, 8, 30), "2012-07-21T08:30:00"),
+        (dt.time(8, 30), "08:30:00"),
+        ("007", "007"),
+    ],
+)
+def test_a_typed_cell_becomes_the_text_a_person_sees(cell: Any, text: str) -> None:
+    assert cell_text(cell) == text
+
+
+def test_rows_have_the_number_the_spreadsheet_shows(tmp_path: Path) -> None:
+    file = workbook(tmp_path, one=[["id", "x"], ["a", 1], [None, None], ["b", dt.date(2020, 1, 2)]])
+    table = read_table(file, SPEC)
+    assert table.sheet == "one"
+    assert [(row.number, row.sheet, dict(row.values)) for row in table.rows] == [
+        (2, "one", {"id": "a", "x": "1"}),
+        (4, "one", {"id": "b", "x": "2020-01-02"}),
+    ]
+
+
+def test_the_header_may_stand_further_down(tmp_path: Path) -> None:
+    file = workbook(tmp_path, one=[["A cohort"], [], ["id", "x"], ["a", 1]])
+    table = read_table(file, SourceSpec("xlsx", sheets={"one": SheetSpec(header_row=3)}))
+    assert table.headers == ("id", "x")
+    assert [row.number for row in table.rows] == [4]
+
+
+def test_a_cell_under_no_header_is_reported(tmp_path: Path) -> None:
+    file = workbook(tmp_path, one=[["id", "x"], ["a", 1, "stray"]])
+    table = read_table(file, SPEC)
+    (row,) = table.rows
+    assert (row.problems[0].code, row.problems[0].row, row.problems[0].value) == ("E503", 2, "stray")
+    assert dict(row.values) == {"id": "a", "x": "1"}
+
+
+def test_sheets_are_chosen_by_name(tmp_path: Path) -> None:
+    file = workbook(tmp_path, one=[["id"], ["a"]], two=[["id"], ["b"]])
+    tables = read_tables(file, SourceSpec("xlsx", sheets={"two": SheetSpec(), "one": SheetSpec()}))
+    assert [table.sheet for table in tables] == ["two", "one"]
+    with pytest.raises(TableError, match="no sheet 'three'; it has: one, two"):
+        read_tables(file, SourceSpec("xlsx", sheets={"three": SheetSpec()}))
+    with pytest.raises(TableError, match="2 visible sheets"):
+        read_tables(file, SPEC)
+
+
+def test_hidden_sheets_are_left_out_with_a_note(tmp_path: Path) -> None:
+    file = workbook(tmp_path, one=[["id"], ["a"]], secret=[["id"], ["b"]])
+    book = openpyxl.load_workbook(file)
+    book["secret"].sheet_state = "hidden"
+    book.save(file)
+    table = read_table(file, SPEC)
+    assert table.sheet == "one"
+    assert "hidden sheet 'secret'" in table.notes[0]
+
+
+def test_the_same_header_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HeaderError, match="'x'"):
+        read_table(workbook(tmp_path, one=[["id", "x", "x"], ["a", 1, 2]]), SPEC)
+
+
+def test_an_empty_sheet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EmptyTableError, match="holds no header"):
+        read_table(workbook(tmp_path, one=[]), SPEC)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "t.xlsx"
+    file.touch()
+    with pytest.raises(EmptyTableError, match="is empty"):
+        read_table(file, SPEC)
+
+
+def test_text_under_the_name_of_a_workbook_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "t.xlsx"
+    file.write_text("id,x\na,1\n")
+    with pytest.raises(WrongFormatError, match="cannot be read as one"):
+        read_table(file, SPEC)
+
+
+def test_a_truncated_workbook_is_refused(tmp_path: Path) -> None:
+    file = workbook(tmp_path, one=[["id"], ["a"]])
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(WrongFormatError):
+        read_table(file, SPEC)
+
+
+def test_an_encrypted_workbook_is_refused(tmp_path: Path) -> None:
+    # An encrypted xlsx is an OLE container (MS-OFFCRYPTO 2.3); its first sector is enough to tell.
+    file = tmp_path / "t.xlsx"
+    file.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1528))
+    with pytest.raises(EncryptedTableError, match="password"):
+        read_table(file, SPEC)
+
+
+def test_a_workbook_may_stand_in_for_the_csv_of_a_mapping(tmp_path: Path) -> None:
+    table = read_table(workbook(tmp_path, one=[["id"], ["a"]]), SourceSpec("csv"))
+    assert table.sheet == "one"
+
+
+def test_an_unknown_source_type_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="'sas' is not supported yet; known: csv, xlsx"):
+        read_table(tmp_path / "t.sas7bdat", SourceSpec("sas"))

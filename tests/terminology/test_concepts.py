@@ -1,0 +1,41 @@
+"""Concepts in FSH notation."""
+
+from __future__ import annotations
+
+import pytest
+
+from multimodal.terminology.concepts import Concept, ConceptError, codeable, parse_concept
+
+
+def test_a_concept_has_system_code_and_display() -> None:
+    concept = parse_concept('LNC#718-7 "Hemoglobin [Mass/volume] in Blood"')
+    assert concept == Concept("http://loinc.org", "718-7", "Hemoglobin [Mass/volume] in Blood")
+    assert concept.codeable == {
+        "coding": [{"system": "http://loinc.org", "code": "718-7", "display": "Hemoglobin [Mass/volume] in Blood"}],
+        "text": "Hemoglobin [Mass/volume] in Blood",
+    }
+
+
+def test_the_prefixes_of_the_mapping_come_first() -> None:
+    assert parse_concept("LNC#1", {"LNC": "urn:mine"}).system == "urn:mine"
+
+
+def test_a_uri_may_stand_in_place_of_the_prefix() -> None:
+    assert parse_concept("http://example.org/cs#a").system == "http://example.org/cs"
+
+
+@pytest.mark.parametrize("text", ["", "718-7", "LNC 718-7", "LNC#", "LNC#718-7 Hemoglobin", 'LNC# 718 "x"', "LNC#a#b"])
+def test_what_is_no_concept_is_refused(text: str) -> None:
+    with pytest.raises(ConceptError, match="is no concept"):
+        parse_concept(text)
+
+
+def test_an_unknown_system_is_named() -> None:
+    with pytest.raises(ConceptError, match="unknown code system 'FOO'"):
+        parse_concept("FOO#1")
+
+
+def test_several_codings_share_one_text() -> None:
+    both = codeable(Concept("a", "1"), Concept("b", "2", "Two"), text="Mine")
+    assert both["text"] == "Mine"
+    assert [coding["code"] for coding in both["coding"]] == ["1", "2"]

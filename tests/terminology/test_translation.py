@@ -1,0 +1,69 @@
+"""Translation tables, from CSV and from the mapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from multimodal.model.errors import ConfigurationError
+from multimodal.terminology.concepts import Concept, ConceptError
+from multimodal.terminology.translation import inline_table, read_table_file
+
+HEADER = "source,system,code,display,equivalence,comment\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "t.csv"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_table_file_is_a_concept_map(tmp_path: Path) -> None:
+    table = read_table_file(write(tmp_path, HEADER + "1,SCT,11,One,,\n5,http://x.org,55,Five,inexact,confirm\n"))
+    one, five = table.get("1"), table.get("5")
+    assert one is not None
+    assert one.target == Concept("http://snomed.info/sct", "11", "One")
+    assert one.equivalence == "equivalent"
+    assert five is not None
+    assert five.equivalence == "inexact"
+    assert table.get("2") is None
+
+
+def test_unmatched_lines_have_no_meaning(tmp_path: Path) -> None:
+    assert read_table_file(write(tmp_path, HEADER + "9,,,,unmatched,\n")).get("9") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("a,b\n", 1, "header must be"),
+        (HEADER + "1,SCT,11,One,sideways,\n", 2, "'sideways' is none of"),
+        (HEADER + "1,SCT,11,One,,\n1,SCT,12,Two,,\n", 3, "stands twice"),
+        (HEADER + "1,FOO,11,One,,\n", 2, "unknown code system 'FOO'"),
+        (HEADER + "1,SCT,,One,,\n", 2, "code is missing"),
+        (HEADER + "1,SCT,11\n", 2, "does not have 6 cells"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, text: str, line: int, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        read_table_file(write(tmp_path, text))
+    assert caught.value.line == line
+
+
+def test_a_missing_table_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read the translation table"):
+        read_table_file(tmp_path / "none.csv")
+
+
+def test_an_inline_table_takes_codes_and_concepts() -> None:
+    table = inline_table([("m", "male"), ("d", 'SCT#1 "One"')], ignore_case=True)
+    assert table.get("M") is not None
+    assert table.get("M").text == "male"  # type: ignore[union-attr]
+    assert table.nearest("mm") == ""
+    with pytest.raises(ConceptError):
+        inline_table([("m", "FOO#1")])
+
+
+def test_the_nearest_value_is_suggested() -> None:
+    assert inline_table([("adenocarcinoma", "a"), ("large cell", "b")]).nearest("adenocarzinoma") == "adenocarcinoma"

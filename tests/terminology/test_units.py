@@ -1,0 +1,52 @@
+"""Units as people write them, in UCUM, and conversion."""
+
+from __future__ import annotations
+
+import csv
+from importlib.resources import files
+
+import pytest
+from ucumvert import PintUcumRegistry
+
+from multimodal.terminology.units import DimensionError, UnknownUnitError, converter, unit
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("g/dL", "g/dL"), ("mmHg", "mm[Hg]"), ("x10^9/L", "10*9/L"), ("G/L", "10*9/L"), ("cells/uL", "/uL"),
+        ("IU/L", "[iU]/L"), ("bpm", "/min"), ("lbs", "[lb_av]"), ("µg/L", "ug/L"), ("μg/L", "ug/L"),
+        ("{score}", "{score}"), ("{visits}", "{visits}"), ("ng/dL", "ng/dL"), ("mm3.[hnsf'U]2", "mm3.[hnsf'U]2"),
+    ],
+)  # fmt: skip
+def test_a_spelling_means_its_ucum_code(text: str, code: str) -> None:
+    assert unit(text).code == code
+
+
+@pytest.mark.parametrize("text", ["", "foo", "mg per dL", "{a b}", "g/dL;drop", "x" * 50])
+def test_an_unknown_unit_is_refused(text: str) -> None:
+    with pytest.raises(UnknownUnitError):
+        unit(text)
+
+
+def test_every_code_of_the_data_file_is_ucum() -> None:
+    registry = PintUcumRegistry()
+    text = files("multimodal.terminology").joinpath("data/units.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    assert len({row["spelling"] for row in rows}) == len(rows)
+    for code in {row["ucum"] for row in rows} - {"{score}", "{PackYears}"}:
+        registry.from_ucum(code)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "number", "expected"),
+    [("g/L", "g/dL", 135, 13.5), ("[lb_av]", "kg", 100, 45.359237), ("Cel", "[degF]", 37, 98.6), ("a", "a", 1.5, 1.5)],
+)
+def test_equal_dimensions_are_converted(source: str, target: str, number: float, expected: float) -> None:
+    assert converter(source, target)(number) == expected
+
+
+@pytest.mark.parametrize("target", ["mg/dL", "m"])
+def test_other_dimensions_are_refused(target: str) -> None:
+    with pytest.raises(DimensionError, match="cannot be converted"):
+        converter("mmol/L", target)
