@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from multimodal.dicomweb import SeriesNotFoundError, open_dicomweb
+from multimodal.dicomweb.verify import read_header
 from multimodal.model.dicom_json import text
 from multimodal.model.ids import hash_uid
 from multimodal.model.references import SeriesRef
@@ -105,3 +106,18 @@ def test_cut_at_fifty_places_it_comes_whole_and_never_twice(pacs: Store, files: 
         assert not list(folder.glob("*.part"))
         # Twice came at most the instance that was cut and the one whose boundary was not seen.
         assert report.fetched_bytes <= size + 2 * files[0].stat().st_size, cut_at
+
+
+def test_public_files_come_back_byte_for_byte(orthanc: Store, public_data: Path, tmp_path: Path) -> None:
+    """Implicit VR, no study date, a structure set: as hospitals have them."""
+    folder = public_data / "ibsi" / "ibsi_1_ct_radiomics_phantom" / "dicom"
+    files = sorted(folder.rglob("*.dcm"))
+    assert files
+    with open_dicomweb(orthanc) as dicom:
+        report = dicom.push(files)
+        assert not report.failed
+        headers = [read_header(file.read_bytes()) for file in files]
+        for series in {header.series_uid for header in headers}:
+            dicom.pull(dicom.find_series(series), tmp_path / series)
+    pulled = {path.stem: path.read_bytes() for path in tmp_path.rglob("*.dcm")}
+    assert pulled == {header.sop_uid: file.read_bytes() for header, file in zip(headers, files, strict=True)}
