@@ -63,7 +63,7 @@ class CountingProxy:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server.daemon_threads = False  # closing waits until what was passed on has been answered
         self.store = replace(store, url=f"http://127.0.0.1:{self._server.server_port}{parts.path}")
 
     @property

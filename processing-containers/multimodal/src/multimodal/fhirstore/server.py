@@ -14,6 +14,7 @@ from multimodal.fhirstore.errors import ConflictError, EndlessPagesError, FhirRe
 from multimodal.fhirstore.sending import deliver, post_once, send
 from multimodal.fhirstore.writes import Outcome, Write
 from multimodal.model.errors import RemoteError
+from multimodal.resources.rules import resource_types
 from multimodal.transport.session import HttpSession, NotFoundError
 
 PAGE = 1000
@@ -122,7 +123,7 @@ class FhirServer:
     def of_source(self, source: str) -> Iterator[dict[str, Any]]:
         """Yield the resources that `source` wrote (``meta.source``) or contributed to (our tag)."""
         queries = {}
-        for kind in self.types():
+        for kind in resource_types():  # we write no others
             queries[kind] = {"_tag": f"{WRITER}|{source}"} if kind in SHARED else {"_source": SOURCE + source}
         urls = [f"{kind}?_summary=count&{urlencode(query, quote_via=quote)}" for kind, query in queries.items()]
         counts = [answer.get("resource", {}).get("total") for answer in self._batch(urls)]
@@ -133,11 +134,6 @@ class FhirServer:
                 # HAPI finds a resource by the source of its earlier versions too.
                 if source == source_of(resource) or source in writers_of(resource):
                     yield resource
-
-    def types(self) -> list[str]:
-        """Return the resource types the server keeps, as its CapabilityStatement says."""
-        statement = self._json(self._session.request("GET", "metadata", headers=_HEADERS))
-        return [kept["type"] for rest in statement.get("rest", ()) for kept in rest.get("resource", ())]
 
     def transaction(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Post a transaction Bundle of `entries` (each ``resource`` and ``request``): all of it or nothing.

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from multimodal.fhirstore import FhirServer, Group, NdjsonFolder
+from multimodal.fhirstore.bodies import writers_of
+from tests.fakes.counting_proxy import CountingProxy
+from tests.fhirstore.conftest import Study
+
+
+class Writer(Study):
+    """Another source that writes the same patients."""
+
+    def __init__(self, of: Study) -> None:
+        super().__init__()
+        self.system = of.system
+
+
+def read(server: FhirServer, study: Study) -> dict[str, Any]:
+    patient = server.read("Patient", study.patient(0)["id"])
+    assert patient is not None
+    return patient
+
+
+def test_a_second_writer_adds_and_does_not_overwrite(server: FhirServer, study: Study, tmp_path: Path) -> None:
+    sync = Writer(study)
+    study.load(server, tmp_path / "a", [Group([study.patient(0, gender="female", birthDate="1950")])])
+    report = sync.load(server, tmp_path / "b", [Group([study.patient(0, gender="male", deceasedBoolean=True)])])
+    assert report.updated == {"Patient": 1}
+    assert report.warnings == [f"Patient/{study.patient(0)['id']}: gender of another writer was kept"]
+    patient = read(server, study)
+    assert (patient["gender"], patient["birthDate"], patient["deceasedBoolean"]) == ("female", "1950", True)
+    assert len(patient["identifier"]) == 1
+    assert writers_of(patient) == {study.source, sync.source}
+    assert patient["meta"]["source"].startswith(f"urn:multimodal:{study.source}")
+
+
+def test_a_minimal_patient_changes_only_the_tag_and_nothing_the_second_time(
+    proxy: CountingProxy, proxied: FhirServer, study: Study, tmp_path: Path
+) -> None:
+    sync = Writer(study)
+    study.load(proxied, tmp_path / "a", [Group([study.patient(0, gender="female")])])
+    sync.load(proxied, tmp_path / "b", [Group([study.patient(0)])])
+    assert read(proxied, study)["gender"] == "female"
+    proxy.requests.clear()
+    assert sync.load(proxied, tmp_path / "b", [Group([study.patient(0)])]).total == 0
+    assert study.load(proxied, tmp_path / "a", [Group([study.patient(0, gender="female")])]).total == 0
+    assert proxy.requests == []
+
+
+def test_our_own_earlier_value_is_replaced_beside_another_writer(
+    server: FhirServer, study: Study, tmp_path: Path
+) -> None:
+    sync = Writer(study)
+    study.load(server, tmp_path / "a", [Group([study.patient(0, gender="female", birthDate="1950")])])
+    sync.load(server, tmp_path / "b", [Group([study.patient(0, deceasedBoolean=True)])])
+    study.load(server, tmp_path / "a", [Group([study.patient(0, gender="male")])])
+    patient = read(server, study)
+    assert patient["gender"] == "male"
+    assert "birthDate" not in patient
+    assert patient["deceasedBoolean"] is True
+
+
+def test_with_both_manifests_lost_nothing_is_written(server: FhirServer, study: Study, tmp_path: Path) -> None:
+    sync = Writer(study)
+    study.load(server, tmp_path / "a", [Group([study.patient(0, gender="female")])])
+    sync.load(server, tmp_path / "b", [Group([study.patient(0, deceasedBoolean=True)])])
+    version = read(server, study)["meta"]["versionId"]
+    for file in ("a", "b"):
+        (tmp_path / file).unlink()
+    assert study.load(server, tmp_path / "a", [Group([study.patient(0, gender="female")])]).total == 0
+    assert sync.load(server, tmp_path / "b", [Group([study.patient(0, deceasedBoolean=True)])]).total == 0
+    assert read(server, study)["meta"]["versionId"] == version
+
+
+def test_rows_of_one_patient_are_united_and_disagreement_is_reported(
+    server: FhirServer, study: Study, manifest: Path
+) -> None:
+    groups = [
+        Group([study.patient(0, gender="female")], row=2),
+        Group([study.patient(0, birthDate="1950")], row=3),
+        Group([study.patient(0, gender="male")], row=4),
+    ]
+    report = study.load(server, manifest, groups)
+    assert report.created == {"Patient": 1}
+    assert [(issue.code, issue.row) for issue in report.refused] == [("E506", 4)]
+    patient = read(server, study)
+    assert (patient["gender"], patient["birthDate"]) == ("female", "1950")
+    assert patient["meta"]["versionId"] == "1"
+
+
+def test_a_writer_that_comes_between_read_and_write_loses_nothing(
+    proxy: CountingProxy, proxied: FhirServer, server: FhirServer, study: Study, tmp_path: Path
+) -> None:
+    """The patient is there, and is changed after we read it: our write has the wrong version."""
+    sync = Writer(study)
+    study.load(server, tmp_path / "a", [Group([study.patient(0)])])
+    interrupt_with(proxy, lambda: study.load(server, tmp_path / "a", [Group([study.patient(0, gender="female")])]))
+    sync.load(proxied, tmp_path / "b", [Group([study.patient(0, birthDate="1950")])])
+    patient = read(server, study)
+    assert (patient["gender"], patient["birthDate"]) == ("female", "1950")
+
+
+def test_a_writer_that_creates_it_between_read_and_write_loses_nothing(
+    proxy: CountingProxy, proxied: FhirServer, server: FhirServer, study: Study, tmp_path: Path
+) -> None:
+    """The patient was not there when we read it: no version can be asked for when we write."""
+    sync = Writer(study)
+    interrupt_with(proxy, lambda: study.load(server, tmp_path / "a", [Group([study.patient(0, gender="female")])]))
+    sync.load(proxied, tmp_path / "b", [Group([study.patient(0, birthDate="1950")])])
+    patient = read(server, study)
+    assert (patient["gender"], patient["birthDate"]) == ("female", "1950")
+    assert writers_of(patient) == {study.source, sync.source}
+
+
+def interrupt_with(proxy: CountingProxy, act: Any) -> None:
+    """Let `act` happen once, just before the first transaction passes."""
+    lock, acts = threading.Lock(), [act]
+
+    def fault(method: str, path: str, body: bytes) -> None:
+        with lock:
+            if b'"transaction"' in body and acts:
+                acts.pop()()
+
+    proxy.fault = fault
+
+
+def test_a_folder_merges_too(study: Study, tmp_path: Path) -> None:
+    folder, sync = NdjsonFolder(tmp_path / "out"), Writer(study)
+    study.load(folder, tmp_path / "a", [Group([study.patient(0, gender="female")])])
+    sync.load(folder, tmp_path / "b", [Group([study.patient(0, birthDate="1950")])])
+    (patient,) = folder.resources("Patient")
+    assert (patient["gender"], patient["birthDate"]) == ("female", "1950")

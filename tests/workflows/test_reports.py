@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from multimodal.bucket import FolderBucket
+from multimodal.model.errors import ConfigurationError
+from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
+from multimodal.model.results import Status, WorkflowResult
+from multimodal.workflows.reports import ImportReport, errors_csv, quarantine_csv, write_reports
+
+ISSUE = Issue("E101", "'ü' is not a number", row=7, record="P1", column="Größe", value='a,"b"\nc', suggestion="fix")
+
+
+def test_errors_csv_can_be_read_back_and_says_its_encoding() -> None:
+    content = errors_csv([ISSUE])
+    assert content.startswith(b"\xef\xbb\xbf")
+    (line,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    assert tuple(line) == ERRORS_CSV_COLUMNS
+    assert line["row"] == "7"
+    assert line["column"] == "Größe"
+    assert line["value"] == 'a,"b"\nc'
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+cmd|x", "'+cmd|x"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("\tx", "'\tx"),
+        ("-5,3", "-5,3"),
+        ("+1.5e-3", "+1.5e-3"),
+        ("-", "'-"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_no_cell_is_a_formula(value: str, written: str) -> None:
+    content = errors_csv([Issue("E101", "m", value=value)]).decode("utf-8-sig")
+    assert next(csv.DictReader(io.StringIO(content, newline="")))["value"] == written
+    content = quarantine_csv([{"row": "2", "sheet": "", value: value}]).decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(content, newline=""))) == [["row", "sheet", written], ["2", "", written]]
+
+
+def test_quarantine_keeps_rows_of_sheets_with_different_columns() -> None:
+    rows = [{"row": "2", "sheet": "a", "x": "1"}, {"row": "3", "sheet": "b", "y": "2"}]
+    lines = list(csv.reader(io.StringIO(quarantine_csv(rows).decode("utf-8-sig"))))
+    assert lines == [["row", "sheet", "x", "y"], ["2", "a", "1", ""], ["3", "b", "", "2"]]
+
+
+def report() -> ImportReport:
+    result = WorkflowResult(
+        Status.PARTIAL, {"rows": 3}, ["<b>warning</b>"], [ISSUE] * 25, {"v": "1"}, {"mapping": "ab"}
+    )
+    return ImportReport(
+        "A <script>alert(1)</script> study",
+        result,
+        changes={"Patient": {"created": 1234, "updated": 0}},
+        columns={"mapped": {"hb": ""}, "ignored": {"comment": "free <text>"}},
+        values={"stage": {"inexact": {"5": 2}}},
+    )
+
+
+def test_all_reports_go_to_the_folder_and_the_bucket(tmp_path: Path) -> None:
+    bucket = FolderBucket(tmp_path / "bucket")
+    write_reports(report(), report_dir=tmp_path / "report", bucket=bucket, run_id="r1")
+    names = ["errors.csv", "quarantine.csv", "report.html", "report.json"]
+    assert sorted(file.name for file in (tmp_path / "report").iterdir()) == names
+    assert list(bucket.list("reports/r1/")) == [f"reports/r1/{name}" for name in names]
+    content = json.loads((tmp_path / "report/report.json").read_text())
+    assert content["status"] == "partial"
+    assert content["issues"] == 25
+    assert content["values"] == {"stage": {"inexact": {"5": 2}}}
+
+
+def test_the_page_stands_alone_and_shows_what_matters(tmp_path: Path) -> None:
+    write_reports(report(), report_dir=tmp_path, bucket=FolderBucket(tmp_path / "bucket"), run_id="r1")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "src=" not in page
+    assert "free &lt;text&gt;" in page
+    assert "&lt;b&gt;warning" in page
+    assert "1,234" in page
+    assert "E101 not-a-number" in page
+    assert "mapped inexactly" in page
+    assert "5 more in errors.csv" in page
+
+
+def test_a_report_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot write the report"):
+        write_reports(report(), report_dir=tmp_path / "file", bucket=FolderBucket(tmp_path / "b"), run_id="r1")
