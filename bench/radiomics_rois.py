@@ -100,11 +100,11 @@ def compare(folder: Path, theirs_timed: int) -> None:
     z, y, x = volume.shape
     print(f"{x} x {y} x {z}, {len(rois)} ROIs of {sizes[0]:,} to {sizes[-1]:,} voxels; load {os.getloadavg()[0]:.1f}")
     print(f"ours, shape + first order at 3 mm, from DICOM, 1 process: {spent}")
+    print(f"peak memory so far: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     print(f"ours, the same, 2 processes:                              {from_dicom(folder, as_kaapana, 2)[1]}")
     for processes in (1, 2):
         all_features = from_dicom(folder, compat, processes)[1]
         print(f"ours, 107 features, voxels as they are, {processes} process(es):     {all_features}")
-    print(f"our peak memory, parent process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     picked = np.linspace(0, len(rois) - 1, theirs_timed).round().astype(int).tolist()
     call, equal, compared = theirs(folder, volume, rois, ours, picked)
     every = Spent(call.wall * len(rois), call.cpu * len(rois))

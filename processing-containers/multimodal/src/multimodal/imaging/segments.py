@@ -7,7 +7,7 @@ so that sparse, overlapping and disordered frames need no grid of their own.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,11 @@ def seg_rois(dataset: Dataset, file: Path, volume: Volume) -> list[Roi]:
         segmentation = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
         frames = _frames(segmentation, file, volume)
         descriptions = list(segmentation.SegmentSequence)
+        # a label map's frame serves all segments: decoded once
+        labels = {frame.index: segmentation.get_stored_frame(frame.index) for frame in frames if frame.segment == 0}
         masks = {
-            int(d.SegmentNumber): _mask(segmentation, int(d.SegmentNumber), frames, volume.shape) for d in descriptions
+            int(d.SegmentNumber): _mask(segmentation, labels, int(d.SegmentNumber), frames, volume.shape)
+            for d in descriptions
         }
     except (AttributeError, TypeError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise MaskError(file, MaskFault.CONTENT, f"the SEG cannot be read: {error}") from error
@@ -125,7 +128,11 @@ def _check_plane(orientation: Dataset, measures: Dataset, file: Path, volume: Vo
 
 
 def _mask(
-    segmentation: Any, number: int, frames: Sequence[_Frame], shape: tuple[int, int, int]
+    segmentation: Any,
+    labels: Mapping[int, NDArray[Any]],
+    number: int,
+    frames: Sequence[_Frame],
+    shape: tuple[int, int, int],
 ) -> tuple[NDArray[np.bool_], tuple[int, int, int], int, int]:
     """Return the voxels of one segment, their offset, and how many frames and voxels lie outside the image."""
     planes: dict[int, NDArray[np.bool_]] = defaultdict(lambda: np.zeros(shape[1:], dtype=bool))
@@ -133,7 +140,7 @@ def _mask(
     for frame in frames:
         if frame.segment not in (0, number):
             continue
-        drawn = _drawn(segmentation, frame, number)
+        drawn = labels[frame.index] == number if frame.index in labels else _drawn(segmentation, frame)
         count = int(np.count_nonzero(drawn))
         if not count:
             continue
@@ -150,10 +157,8 @@ def _mask(
     return mask, offset, lost, set_voxels
 
 
-def _drawn(segmentation: Any, frame: _Frame, number: int) -> NDArray[np.bool_]:
+def _drawn(segmentation: Any, frame: _Frame) -> NDArray[np.bool_]:
     stored = segmentation.get_stored_frame(frame.index)
-    if frame.segment == 0:
-        return np.asarray(stored == number)
     if segmentation.SegmentationType == "FRACTIONAL":
         return np.asarray(stored >= FRACTION * int(segmentation.MaximumFractionalValue))
     return np.asarray(stored != 0)

@@ -62,18 +62,17 @@ def _in_processes(
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(min(processes, len(rois)), mp_context=context, initializer=_one_thread)
     try:
-        with pool:
-            waiting = {pool.submit(_compute_shared, index): index for index in order}
-            for done in as_completed(waiting):
-                index = waiting[done]
-                try:
-                    features = done.result()
-                except BrokenProcessPool:
-                    died = RoiFailure(FailureReason.ENGINE, "the process that computed it died (out of memory?)")
-                    yield index, RoiResult(rois[index], failure=died, flags=rois[index].flags)
-                    continue
-                yield index, features
+        waiting = {pool.submit(_compute_shared, index): index for index in order}
+        for done in as_completed(waiting):
+            index = waiting[done]
+            try:
+                result = done.result()
+            except BrokenProcessPool:
+                died = RoiFailure(FailureReason.ENGINE, "the process that computed it died (out of memory?)")
+                result = RoiResult(rois[index], failure=died, flags=rois[index].flags)
+            yield index, result
     finally:
+        pool.shutdown(cancel_futures=True)
         _shared = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import highdicom
 from highdicom.sr.coding import CodedConcept
@@ -86,7 +86,7 @@ def measurement_report(
             content=content[0],
             series_instance_uid=hash_uid("radiomics-sr-series", volume.series_uid, mask, profile.sha256),
             series_number=SERIES_NUMBER,
-            sop_instance_uid=hash_uid("radiomics-sr", volume.series_uid, mask, profile.sha256, *_fingerprint(measured)),
+            sop_instance_uid=hash_uid("radiomics-sr", *_fingerprint(measured, volume, profile, segmentation)),
             instance_number=1,
             manufacturer=MANUFACTURER,
             is_complete=True,
@@ -100,10 +100,14 @@ def measurement_report(
     return dataset
 
 
-def _fingerprint(results: Sequence[RoiResult]) -> list[str]:
-    return [engine_version(), software_version()] + [
-        f"{result.roi.number}:{feature.name}:{feature.value!r}" for result in results for feature in result.features
-    ]
+def _fingerprint(
+    results: Sequence[RoiResult], volume: Volume, profile: Profile, segmentation: Dataset
+) -> Iterator[str]:
+    """Yield what the report says: a report that says something else has another UID."""
+    yield from (volume.series_uid, str(segmentation.SOPInstanceUID), profile.sha256, engine_version())
+    yield software_version()
+    for result in results:
+        yield from (f"{result.roi.number}:{f.name}:{f.value!r}" for f in result.features)
 
 
 def _mask_reference(result: RoiResult, volume: Volume) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import highdicom
@@ -53,7 +54,7 @@ def segmentation(volume: Volume, rois: Sequence[Roi]) -> Dataset:
     last = max(roi.offset[0] + roi.mask.shape[0] for roi in drawn)
     images = source_images(volume)[first:last]
     mask_uid = drawn[0].mask_sop_uid
-    content = [mask_uid, volume.series_uid, *(f"{r.number}:{r.voxels}:{r.offset}" for r in drawn)]
+    content = [mask_uid, volume.series_uid, *(_fingerprint(roi) for roi in drawn)]
     with accepted_names():
         dataset: Dataset = highdicom.seg.Segmentation(
             source_images=images,
@@ -75,6 +76,11 @@ def segmentation(volume: Volume, rois: Sequence[Roi]) -> Dataset:
     _fix_dimension_uid(dataset)
     settle(dataset, volume, SEG_DESCRIPTION)
     return dataset
+
+
+def _fingerprint(roi: Roi) -> str:
+    voxels = hashlib.sha256(np.packbits(roi.mask).tobytes()).hexdigest()
+    return f"{roi.number}:{roi.name}:{roi.offset}:{roi.mask.shape}:{voxels}"
 
 
 def _pixels(rois: Sequence[Roi], first: int, last: int, volume: Volume) -> NDArray[np.uint8]:

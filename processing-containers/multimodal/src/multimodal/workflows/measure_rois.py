@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 
 from multimodal.imaging import MaskError, MaskFault, Roi, Volume, read_rois, read_volume
 from multimodal.model.issue_codes import IssueCode
@@ -174,8 +175,8 @@ def _files(masks: Sequence[Path]) -> Iterator[Path]:
 
 def _is_ours(file: Path) -> bool:
     try:
-        return is_derived_by_us(pydicom.dcmread(file, stop_before_pixels=True, force=True))
-    except (EOFError, ValueError, KeyError, OSError):
+        return is_derived_by_us(pydicom.dcmread(file, stop_before_pixels=True))
+    except (InvalidDicomError, EOFError, ValueError, KeyError, OSError):
         return False  # reading it as a mask will say what is wrong
 
 
