@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,37 +68,60 @@ def series_of(folder: Path, patient: str) -> dict[str, str]:
 
 
 @contextmanager
+def image_store(folder: Path, patient_system: str) -> Iterator[DicomWeb]:
+    """Start an Orthanc of the test's own, empty."""
+    secret = folder / "password"
+    secret.write_text("secret")
+    (folder / "orthanc").mkdir()
+    server = Orthanc(folder / "orthanc", password="secret")
+    server.start()
+    try:
+        server.wait()
+        login = Auth("basic", str(secret), "file", user=server.user)
+        store = Store("pacs", "dicomweb", url=server.url, profile="orthanc", patient_system=patient_system, auth=login)
+        with open_dicomweb(store) as dicom:
+            yield dicom
+    finally:
+        server.stop()
+
+
+def empty(dicom: DicomWeb) -> None:
+    """Delete every study of an image store of the test's own."""
+    root = dicom.store.url.removesuffix("/dicom-web")
+    login = ("demo", "secret")
+    for study in requests.get(f"{root}/studies", auth=login, timeout=30).json():
+        requests.delete(f"{root}/studies/{study}", auth=login, timeout=30).raise_for_status()
+
+
+@contextmanager
+def own_index(opensearch: Store) -> Iterator[SeriesIndex]:
+    """Give an index of the test's own on the shared server; it is not made yet."""
+    store = dataclasses.replace(opensearch, index=f"project_{uuid.uuid4().hex[:12]}")
+    try:
+        with SeriesIndex(store) as index:
+            yield index
+    finally:
+        requests.put(f"{store.url}/{store.index}/_settings", json={"index.blocks.read_only": None}, timeout=30)
+        requests.delete(f"{store.url}/{store.index}", timeout=30)
+        requests.delete(f"{store.url}/_index_template/multimodal-{store.index}", timeout=30)
+
+
+@contextmanager
 def main_line(folder: Path, cohort: Path, hapi: Store, opensearch: Store) -> Iterator[Line]:
-    """Start an empty image store and give it, with the shared FHIR server and index under own names."""
+    """Give an empty image store, and the shared FHIR server and index under names of the test's own."""
     token = uuid.uuid4().hex[:12]
     system = f"urn:test:{token}"
     copy_with_own_uids(cohort, folder / "cohort", token)
     text = (ROOT / "mappings/demo-cohort.yaml").read_text(encoding="utf-8")
     mapping = folder / "mapping.yaml"
     mapping.write_text(text.replace("id: demo-cohort", f"id: demo-{token}").replace("urn:demo:pacs", system))
-    secret = folder / "password"
-    secret.write_text("secret")
-    (folder / "orthanc").mkdir()
-    with ExitStack() as closing:
-        server = Orthanc(folder / "orthanc", password="secret")
-        server.start()
-        closing.callback(server.stop)
-        server.wait()
-        login = Auth("basic", str(secret), "file", user=server.user)
-        pacs = Store("pacs", "dicomweb", url=server.url, profile="orthanc", patient_system=system, auth=login)
-        search = dataclasses.replace(opensearch, index=f"project_{token}")
-        closing.callback(_drop, search)
+    with image_store(folder, system) as dicom, HttpSession(hapi) as session, own_index(opensearch) as index:
         yield Line(
-            dicom=closing.enter_context(open_dicomweb(pacs)),
-            fhir=FhirServer(closing.enter_context(HttpSession(hapi))),
-            index=closing.enter_context(SeriesIndex(search)),
+            dicom=dicom,
+            fhir=FhirServer(session),
+            index=index,
             bucket=FolderBucket(folder / "bucket"),
             cohort=folder / "cohort",
             mapping=mapping,
             planted=orjson.loads((cohort / "planted.json").read_bytes()),
         )
-
-
-def _drop(store: Store) -> None:
-    requests.delete(f"{store.url}/{store.index}", timeout=30)
-    requests.delete(f"{store.url}/_index_template/multimodal-{store.index}", timeout=30)

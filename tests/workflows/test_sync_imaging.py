@@ -1,0 +1,151 @@
+"""Studies of a real store to FHIR: whose they are, what another writer said, and what a second run does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+
+from multimodal.bucket import FolderBucket
+from multimodal.dicomweb import DicomWeb, open_dicomweb
+from multimodal.fhirstore import FhirServer, Group, NdjsonFolder, load
+from multimodal.model.references import PatientRef, imaging_study_id
+from multimodal.model.results import Status
+from multimodal.transport.errors import UnreachableError
+from multimodal.transport.session import HttpSession
+from multimodal.transport.stores import Store
+from multimodal.workflows.sync_imaging import sync_imaging
+from tests.fakes.dicom_files import make_instance
+from tests.workflows.line import empty, image_store
+
+SYSTEM = "urn:test:sync"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, orthanc: Store) -> Iterator[DicomWeb]:
+    # The session's Orthanc, where others write, proves that there is one to start.
+    with image_store(tmp_path_factory.mktemp("store"), SYSTEM) as dicom:
+        yield dicom
+
+
+@pytest.fixture
+def dicom(store: DicomWeb) -> DicomWeb:
+    empty(store)
+    return store
+
+
+@pytest.fixture
+def send(dicom: DicomWeb, tmp_path: Path) -> Callable[[Dataset], None]:
+    def send(dataset: Dataset) -> None:
+        file = tmp_path / f"{dataset.SOPInstanceUID}.dcm"
+        dataset.save_as(file, enforce_file_format=True)
+        assert dicom.push([file]).failed == ()
+
+    return send
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> NdjsonFolder:
+    return NdjsonFolder(tmp_path / "fhir")
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> FolderBucket:
+    return FolderBucket(tmp_path / "bucket")
+
+
+def test_an_empty_store_is_nothing_to_do(dicom: DicomWeb, target: NdjsonFolder, bucket: FolderBucket) -> None:
+    assert sync_imaging(dicom, fhir=target, bucket=bucket).status is Status.NOTHING
+
+
+def test_a_study_becomes_a_resource_once(
+    dicom: DicomWeb, send: Callable[[Dataset], None], target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    for number in (1, 2):
+        image = make_instance("one", number)
+        image.PatientSex, image.PatientBirthDate = "F", "19500102"
+        image.StudyTime, image.TimezoneOffsetFromUTC = "101500", "+0100"
+        send(image)
+    result = sync_imaging(dicom, fhir=target, bucket=bucket)
+    assert result.status is Status.DONE
+    assert result.counts["ImagingStudy created"] == result.counts["Patient created"] == 1
+    study = target.read("ImagingStudy", imaging_study_id(make_instance("one", 1).StudyInstanceUID)) or {}
+    assert study["started"] == "2024-03-15T10:15:00+01:00"
+    assert study["series"][0]["numberOfInstances"] == 2
+    patient = target.read("Patient", PatientRef(SYSTEM, "P1").id) or {}
+    assert (patient["gender"], patient["birthDate"]) == ("female", "1950-01-02")
+    again = sync_imaging(dicom, fhir=target, bucket=bucket)
+    assert again.counts["resources sent"] == 0
+    assert again.counts["ImagingStudy unchanged"] == 1
+
+
+def test_a_study_without_patient_id_is_an_issue(
+    dicom: DicomWeb, send: Callable[[Dataset], None], target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    nameless = make_instance("nameless", 1)
+    nameless.PatientID = ""
+    send(nameless)
+    send(make_instance("named", 1))
+    result = sync_imaging(dicom, fhir=target, bucket=bucket)
+    assert result.status is Status.PARTIAL
+    assert [(issue.code, issue.record) for issue in result.issues] == [("S101", nameless.StudyInstanceUID)]
+    assert result.counts["studies"] == 1
+
+
+def test_a_study_of_two_patients_is_an_issue(
+    dicom: DicomWeb, send: Callable[[Dataset], None], target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    send(make_instance("mixed", 1, series="1", patient="P1"))
+    send(make_instance("mixed", 2, series="2", patient="P2"))
+    result = sync_imaging(dicom, fhir=target, bucket=bucket)
+    (issue,) = result.issues
+    assert (issue.code, issue.value) == ("S102", "P1, P2")
+    assert list(target.resources("ImagingStudy")) == []
+
+
+def test_what_another_writer_said_of_the_patient_stays(
+    dicom: DicomWeb, send: Callable[[Dataset], None], target: NdjsonFolder, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    patient = PatientRef(SYSTEM, "P1")
+    clinical = {
+        "resourceType": "Patient",
+        "id": patient.id,
+        "identifier": [{"system": SYSTEM, "value": "P1"}],
+        "name": [{"family": "Doe"}],
+        "gender": "male",
+    }
+    load([Group([clinical])], target, tmp_path / "clinical.sqlite", source="clinic")
+    image = make_instance("one", 1)
+    image.PatientSex = "F"
+    send(image)
+    result = sync_imaging(dicom, fhir=target, bucket=bucket)
+    found = target.read("Patient", patient.id) or {}
+    assert (found["gender"], found["name"]) == ("male", [{"family": "Doe"}])
+    assert any("gender" in warning for warning in result.warnings)
+
+
+def test_filters_choose_the_studies(
+    dicom: DicomWeb, send: Callable[[Dataset], None], target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    send(make_instance("one", 1, patient="P1"))
+    send(make_instance("two", 1, patient="P2"))
+    result = sync_imaging(dicom, fhir=target, bucket=bucket, filters={"PatientID": "P2"})
+    assert result.counts["studies"] == 1
+    assert target.read("Patient", PatientRef(SYSTEM, "P1").id) is None
+
+
+def test_a_store_that_is_down_is_named(bucket: FolderBucket, target: NdjsonFolder) -> None:
+    store = Store("pacs", "dicomweb", url="http://127.0.0.1:9/dicom-web", patient_system=SYSTEM, attempts=1)
+    with open_dicomweb(store) as dicom, pytest.raises(UnreachableError, match="pacs: no answer"):
+        sync_imaging(dicom, fhir=target, bucket=bucket)
+
+
+def test_a_fhir_server_that_is_down_is_named(
+    dicom: DicomWeb, send: Callable[[Dataset], None], bucket: FolderBucket
+) -> None:
+    send(make_instance("one", 1))
+    store = Store("clinical", "fhir", url="http://127.0.0.1:9/fhir", attempts=1)
+    with HttpSession(store) as session, pytest.raises(UnreachableError, match="clinical: no answer"):
+        sync_imaging(dicom, fhir=FhirServer(session), bucket=bucket)
