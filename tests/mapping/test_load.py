@@ -23,6 +23,7 @@ RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # li
         (COLUMN + "  x: {observation: 'LNC#1', type: nmuber}\n", 7, 35, "'nmuber' is none of .* did you mean 'number'"),
         (COLUMN + "  x: {observation: 'LNC#1', unit: 5}\n", 7, 35, "5 is not of type \"string\""),
         (COLUMN + "  x: {obsrevation: 'LNC#1'}\n", 7, 3, "exactly one of .* did you mean 'observation'"),
+        (COLUMN + "  x: {ignore: free text, names}\n", 7, 26, "unknown key 'names' .* comma needs quotation marks"),
         (COLUMN + "  x: {ignore: why, helper: what}\n", 7, 3, "exactly one of .* helper and ignore"),
         (COLUMN + "  x: {observation: 'FOO#1', type: number}\n", 7, 20, "unknown code system 'FOO'"),
         (COLUMN + "  x: {observation: 718-7, type: number}\n", 7, 20, "does not fit"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import jsonschema_rs
@@ -11,6 +12,7 @@ import pytest
 
 from multimodal.mapping import load_mapping, run_mapping
 from multimodal.mapping.schema import schema
+from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import ERRORS_CSV_COLUMNS
 from multimodal.resources.checks import check_resource
 from multimodal.resources.shapes import validate_fully
@@ -47,3 +49,17 @@ def test_a_study_gives_what_is_expected(study: str, tmp_path: Path) -> None:
     for made_file in (resources, issues):
         expected = folder / "expected" / made_file.name
         assert made_file.read_text(encoding="utf-8") == expected.read_text(encoding="utf-8"), expected.name
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    text = (MAPPINGS / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "my-study.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    table = tmp_path / "my-table.csv"
+    table.write_text(
+        "PatientID;sex;born;visit;weight;hb;hb_unit;comment\n1;m;1.2.1950;21.07.2012;75,5;135;g/L;\n2;f;NK;2012;-;<9;g/dL;x\n"
+    )
+    results = list(run_mapping(load_mapping(tmp_path / "my-study.yaml"), [table]))
+    assert [issue for result in results for issue in result.issues] == []
+    assert [len(result.resources) for result in results] == [3, 2]
+    known = set(re.findall(r"\bE\d{3}\b", text))
+    assert {code.code for code in IssueCode if code.code < "E602"} | {IssueCode.EXPRESSION.code} <= known

@@ -133,18 +133,20 @@ class RowState:
 
     def effective(self, effective: Effective) -> str | None:
         """Return the date of a statement, None where its cell is empty or wrong."""
+        column = effective.column
+        if column in self._dates:  # most often: the cells of a row share their date
+            return self._dates[column]
         if effective.fixed:
             return effective.fixed
-        column = effective.column
-        if column not in self._dates:
-            text = self.text(column)
-            self._dates[column] = None
-            try:
-                if text not in effective.missing:
-                    self._dates[column] = effective.reader.read(text)
-            except CellError as error:
-                self.report(error, self._headers.get(column, column), text)
-        return self._dates[column]
+        text = self.text(column)
+        date = None
+        try:
+            if text not in effective.missing:
+                date = effective.reader.read(text)
+        except CellError as error:
+            self.report(error, self._headers.get(column, column), text)
+        self._dates[column] = date
+        return date
 
     def holds(self, condition: Expression | None) -> bool:
         """Return whether a ``when`` is true for this row."""

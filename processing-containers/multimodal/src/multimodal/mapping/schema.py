@@ -90,8 +90,10 @@ def _worded(document: Document, error: Any, place: Place) -> MappingError:
     name = ".".join(str(step) for step in place) or "the mapping"
     if kind.name == "additionalProperties":
         known = list(_definition(error.schema_path).get("properties", {}))
-        hint = _nearest(kind.unexpected[:1], known) or f"; known: {', '.join(known)}"
         unexpected = kind.unexpected[0]
+        hint = _nearest([unexpected], known) or f"; known: {', '.join(known)}"
+        if error.instance[unexpected] is None:  # {ignore: one, two} reads as two keys
+            hint += "; a text with a comma needs quotation marks"
         return document.error((*place, unexpected), f"unknown key {unexpected!r} in {name}{hint}", at_key=True)
     if kind.name == "required":
         return document.error(place, f"{name} needs the key {kind.property!r}", at_key=True)
