@@ -10,6 +10,7 @@ import pytest
 
 from multimodal.dicomweb import IncompleteSeriesError, PullReport, SeriesNotFoundError, open_dicomweb
 from multimodal.dicomweb.folder import MANIFEST
+from multimodal.model.errors import ConfigurationError
 from multimodal.model.ids import hash_uid
 from multimodal.model.references import SeriesRef
 from multimodal.transport.session import LoginRefusedError, RequestRefusedError, StoreFailedError, UnreachableError
@@ -185,8 +186,9 @@ def test_a_file_that_changed_since_is_fetched_again(served: Path, tmp_path: Path
         (tmp_path / "000001.part").write_bytes(b"of a run that was killed")
         (tmp_path / MANIFEST).open("ab").write(b'{"series": "1.2')
         report = pull(server.store(), tmp_path)
-    assert report.resumed == COUNT - 2
-    assert_whole(tmp_path, served)
+        assert report.resumed == COUNT - 2
+        assert_whole(tmp_path, served)
+        assert pull(server.store(), tmp_path).resumed == COUNT  # the unfinished line spoilt no other
 
 
 def test_an_instance_that_the_store_deleted_is_dropped(served: Path, tmp_path: Path) -> None:
@@ -233,6 +235,20 @@ def test_the_manifest_says_what_came_from_where(served: Path, tmp_path: Path) ->
     assert {(i.sop_uid, i.bytes, i.sha256) for i in report.instances} == {
         (line["uid"], line["bytes"], line["sha256"]) for line in lines
     }
+
+
+def test_a_folder_that_cannot_be_written_is_named(served: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with DicomWebServer(served) as server, pytest.raises(ConfigurationError, match=r"cannot write to .*file"):
+        pull(server.store(), tmp_path / "file")
+
+
+def test_a_list_of_somebody_else_is_not_believed(served: Path, tmp_path: Path) -> None:
+    lines = b'[]\n{"series": 1}\n{"series": "1.2", "uid": "../x", "bytes": 1, "sha256": ""}\n'
+    (tmp_path / MANIFEST).write_bytes(lines)
+    with DicomWebServer(served) as server:
+        assert pull(server.store(), tmp_path).resumed == 0
+    assert_whole(tmp_path, served)
 
 
 def test_progress_is_told(served: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 import orjson
 
 from multimodal.dicomweb.verify import Header, NotWholeError, read_header
+from multimodal.model.errors import ConfigurationError, InvalidUidError
 from multimodal.model.ids import check_uid
 from multimodal.model.references import SeriesRef
 
@@ -53,13 +54,15 @@ class SeriesFolder:
     def __init__(self, path: Path, ref: SeriesRef) -> None:
         self.path = path
         self.ref = ref
-        path.mkdir(parents=True, exist_ok=True)
-        for left in path.glob("*.part"):
-            left.unlink()
+        with _writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+            for left in path.glob("*.part"):
+                left.unlink()
+            self._manifest = path.joinpath(MANIFEST).open("ab+")
+            self._end_last_line()
         self.instances = {found.sop_uid: found for found in self._listed()}
         self.resumed = len(self.instances)
         self._parts = 0
-        self._manifest = path.joinpath(MANIFEST).open("ab")
 
     def close(self) -> None:
         """Close the list."""
@@ -71,7 +74,7 @@ class SeriesFolder:
         self._parts += 1
         path = self.path / f"{self._parts:06d}.part"
         try:
-            with path.open("wb") as file:
+            with _writing(self.path), path.open("wb") as file:
                 yield file
         except BaseException:
             path.unlink(missing_ok=True)
@@ -132,6 +135,13 @@ class SeriesFolder:
         self._manifest.write(orjson.dumps(line) + b"\n")
         self._manifest.flush()
 
+    def _end_last_line(self) -> None:
+        """Keep a line that a killed run left unfinished from spoiling the next one."""
+        if self._manifest.tell():
+            self._manifest.seek(-1, os.SEEK_END)
+            if self._manifest.read(1) != b"\n":
+                self._manifest.write(b"\n")
+
     def _listed(self) -> Iterator[PulledInstance]:
         try:
             lines = self.path.joinpath(MANIFEST).read_bytes().splitlines()
@@ -140,13 +150,21 @@ class SeriesFolder:
         for line in lines:
             try:
                 entry = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue  # the line that was being written when the last run ended
-            if entry["series"] != self.ref.series_uid:
-                continue
-            path = self.path / f"{check_uid(entry['uid'])}.dcm"
-            if path.is_file() and _size_and_sha256(path) == (entry["bytes"], entry["sha256"]):
-                yield PulledInstance(entry["uid"], path, entry["bytes"], entry["sha256"])
+                series, uid, size, sha256 = (entry[key] for key in ("series", "uid", "bytes", "sha256"))
+                path = self.path / f"{check_uid(uid)}.dcm"
+            except (orjson.JSONDecodeError, KeyError, TypeError, InvalidUidError):
+                continue  # the line that was being written when the last run ended, or none of ours
+            if series == self.ref.series_uid and path.is_file() and _size_and_sha256(path) == (size, sha256):
+                yield PulledInstance(uid, path, size, sha256)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say of a disk that is full, or a folder that is none, that it is."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {path}: {error.strerror}") from error
 
 
 def _inspected(path: Path, to_the_end: bool) -> tuple[Header, int, str]:

@@ -45,5 +45,5 @@ def _vr(keyword: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, dict):
-        return str(value.get("Alphabetic", "")).strip()
+        return str(value.get("Alphabetic", "")).strip().rstrip("^")  # empty components at the end mean nothing
     return str(value).strip()
