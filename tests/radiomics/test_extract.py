@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,23 @@ import SimpleITK
 from radiomics.featureextractor import RadiomicsFeatureExtractor
 
 from multimodal.imaging import Roi, Volume, read_rois, read_volume
-from multimodal.radiomics import FailureReason, Profile, RoiResult, extract, load_profile, write_features_csv
+from multimodal.radiomics import (
+    FailureReason,
+    Profile,
+    RoiResult,
+    extract,
+    extraction,
+    load_profile,
+    write_features_csv,
+)
 from multimodal.radiomics.engine import compute
 from tests.imaging.made import ct_images, seg, write
 from tests.radiomics.conftest import ellipsoid, roi_of
 
 EXCESS, PLAIN = "original_firstorder_ExcessKurtosis", "original_firstorder_Kurtosis"
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*unlikely to represent the intended person name")
 
 
 @pytest.fixture(scope="session")
@@ -143,6 +155,19 @@ def test_a_failing_region_is_a_failure_and_no_number(volume: Volume, blob: Roi, 
     ]  # fmt: skip
     assert results[2].failure is not None
     assert results[2].failure.message == "25 voxels in 1 dimension(s), the profile asks for 2"
+
+
+def test_a_dying_process_fails_one_region(
+    volume: Volume, blob: Roi, compat: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deadly(image: Volume, roi: Roi, profile: Profile) -> RoiResult:
+        return os._exit(9) if roi.number == 3 else compute(image, roi, profile)
+
+    monkeypatch.setattr(extraction, "compute", deadly)
+    results = extract(volume, [replace(blob, number=n) for n in range(1, 6)], compat, processes=2)
+    assert [len(result.features) for result in results] == [107, 107, 0, 107, 107]
+    assert results[2].failure is not None
+    assert results[2].failure.message.startswith("the process that computed it died")
 
 
 def test_an_engine_error_is_a_failure(volume: Volume, blob: Roi, compat: Profile) -> None:

@@ -59,21 +59,38 @@ def _in_processes(
 ) -> Iterator[tuple[int, RoiResult]]:
     global _shared
     _shared = (volume, rois, profile)
-    context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(min(processes, len(rois)), mp_context=context, initializer=_one_thread)
+    pool = _pool(min(processes, len(rois)))
     try:
-        waiting = {pool.submit(_compute_shared, index): index for index in order}
-        for done in as_completed(waiting):
-            index = waiting[done]
+        waiting, unfinished = {}, []
+        for index in order:
             try:
-                result = done.result()
+                waiting[pool.submit(_compute_shared, index)] = index
             except BrokenProcessPool:
-                died = RoiFailure(FailureReason.ENGINE, "the process that computed it died (out of memory?)")
-                result = RoiResult(rois[index], failure=died, flags=rois[index].flags)
-            yield index, result
+                unfinished.append(index)
+        for done in as_completed(waiting):
+            try:
+                yield waiting[done], done.result()
+            except BrokenProcessPool:
+                unfinished.append(waiting[done])
+        # One dead worker ends the pool for all that waited: each gets a process of its own, only the culprit fails.
+        for index in sorted(unfinished, key=order.index):
+            yield index, _alone(index, rois[index])
     finally:
         pool.shutdown(cancel_futures=True)
         _shared = None
+
+
+def _pool(processes: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork"), initializer=_one_thread)
+
+
+def _alone(index: int, roi: Roi) -> RoiResult:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(_compute_shared, index).result()
+        except BrokenProcessPool:
+            died = RoiFailure(FailureReason.ENGINE, "the process that computed it died; is there enough memory?")
+            return RoiResult(roi, failure=died, flags=roi.flags)
 
 
 def _one_thread() -> None:
