@@ -12,6 +12,8 @@ from multimodal.model.errors import ConfigurationError
 IN_BUCKET = "fhir-mappings/"
 REMEMBERED = "state/mappings/"
 IN_IMAGE = Path("/opt/multimodal/mappings")
+# src/multimodal/host -> the repository, where the package is installed from a checkout; else no such folder
+IN_CHECKOUT = Path(__file__).parents[5] / "mappings"
 _SUFFIXES = (".yaml", ".yml")
 _MAPPING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -88,9 +90,13 @@ def all_mappings(context: TaskContext, folder: Path) -> list[Path]:
 
 
 def shipped_folders(context: TaskContext) -> Sequence[Path]:
-    """Return where mapping files lie on this machine: ``MULTIMODAL_MAPPINGS``, else the image's folder."""
+    """Return where mapping files lie on this machine.
+
+    ``MULTIMODAL_MAPPINGS``, else the image's folder, and in a checkout the repository's ``mappings/``.
+    """
     named = context.settings.get("MULTIMODAL_MAPPINGS")
-    return [Path(named)] if named else [IN_IMAGE]
+    places = [Path(named)] if named else [IN_IMAGE, IN_CHECKOUT]
+    return [place for place in places if place.is_dir()]
 
 
 def _keys(context: TaskContext) -> Iterator[str]:
