@@ -119,7 +119,8 @@ class _Run:
             self._refuse(IssueCode.SERIES_UNUSABLE, error.problem, record=error.series_uid)
             return
         except MaskError as error:
-            self._refuse(IssueCode.MASK_UNUSABLE, error.problem, record=pair.image.parent.name, sheet=error.file.name)
+            series = pair.masks.parent.name  # hosts name the batch folder after the mask's series
+            self._refuse(IssueCode.MASK_UNUSABLE, error.problem, record=series, sheet=error.file.name)
             return
         self.issues += measured.issues
         self.warnings += [f"series {measured.volume.series_uid}: {line}" for line in measured.warnings]
