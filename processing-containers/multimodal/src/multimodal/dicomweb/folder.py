@@ -21,7 +21,6 @@ from multimodal.model.references import SeriesRef
 
 MANIFEST = ".manifest.jsonl"
 _BLOCK = 1 << 20
-_WINDOW = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,27 @@ class PulledInstance:
     path: Path
     bytes: int
     sha256: str
+
+
+class PartialFile:
+    """A file that one instance is written to, hashed on the way: to read it again would cost as much as to write it."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.size = 0
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Append `chunk`."""
+        self._file.write(chunk)
+        self._digest.update(chunk)
+        self.size += len(chunk)
+
+    @property
+    def sha256(self) -> str:
+        """Of all that was written."""
+        return self._digest.hexdigest()
 
 
 class SeriesFolder:
@@ -69,19 +89,19 @@ class SeriesFolder:
         self._manifest.close()
 
     @contextlib.contextmanager
-    def part(self) -> Iterator[BinaryIO]:
+    def part(self) -> Iterator[PartialFile]:
         """Open a new partial file for one instance; it is removed if the body of the ``with`` fails."""
         self._parts += 1
         path = self.path / f"{self._parts:06d}.part"
         try:
             with _writing(self.path), path.open("wb") as file:
-                yield file
+                yield PartialFile(path, file)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
 
     def accept(
-        self, part: Path, allowed: frozenset[str] | None, *, unproven_end: bool = False
+        self, part: PartialFile, allowed: frozenset[str] | None, *, unproven_end: bool = False
     ) -> PulledInstance | None:
         """Verify a partial file and give it its name; None where the instance is there already.
 
@@ -98,17 +118,17 @@ class SeriesFolder:
             If it is not a whole instance of this series; the file is removed.
         """
         try:
-            header, size, sha256 = _inspected(part, unproven_end)
+            header = _header_of(part.path, unproven_end)
             self._check_membership(header, allowed)
         except NotWholeError:
-            part.unlink()
+            part.path.unlink()
             raise
         if header.sop_uid in self.instances:
-            part.unlink()
+            part.path.unlink()
             return None
         path = self.path / f"{header.sop_uid}.dcm"
-        part.replace(path)
-        instance = PulledInstance(header.sop_uid, path, size, sha256)
+        part.path.replace(path)
+        instance = PulledInstance(header.sop_uid, path, part.size, part.sha256)
         self._list(instance)
         self.instances[header.sop_uid] = instance
         return instance
@@ -167,24 +187,12 @@ def _writing(path: Path) -> Iterator[None]:
         raise ConfigurationError(f"cannot write to {path}: {error.strerror}") from error
 
 
-def _inspected(path: Path, to_the_end: bool) -> tuple[Header, int, str]:
-    """Return header, size and sha256 of a file by mapping it: reading would copy all of it once more."""
+def _header_of(path: Path, to_the_end: bool) -> Header:
     with path.open("rb", buffering=0) as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise NotWholeError("an empty instance came")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            header = read_header(data, to_the_end=to_the_end)
-            return header, len(data), _sha256(data)
-
-
-def _sha256(data: mmap.mmap) -> str:
-    digest = hashlib.sha256()
-    with memoryview(data) as view:
-        for at in range(0, len(data), _WINDOW):
-            digest.update(view[at : at + _WINDOW])
-            if at:  # a large instance would otherwise count as memory of this process
-                data.madvise(mmap.MADV_DONTNEED, at, min(_WINDOW, len(data) - at))
-    return digest.hexdigest()
+            return read_header(data, to_the_end=to_the_end)
 
 
 def _size_and_sha256(path: Path) -> tuple[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import requests
 
 from multimodal.dicomweb.errors import IncompleteSeriesError, SeriesNotFoundError, UnexpectedAnswerError
-from multimodal.dicomweb.folder import PulledInstance, SeriesFolder
+from multimodal.dicomweb.folder import PartialFile, PulledInstance, SeriesFolder
 from multimodal.dicomweb.multipart import MultipartError, Part, boundary_of, read_parts
 from multimodal.dicomweb.profiles import Profile
 from multimodal.dicomweb.qido import Qido
@@ -156,28 +155,23 @@ class Retrieval:
         return lost
 
     def _fetch(self, path: str, folder: SeriesFolder, uids: frozenset[str] | None, total: int | None) -> None:
-        """Write the instances of one answer to disk; a second thread verifies them meanwhile."""
-        with ThreadPoolExecutor(1, "verify") as pool:
-            pending: list[Future[None]] = []
-            try:
-                answer = self._ask(path)
-                unproven_end = _ends_with_connection(answer)
-                for part in self._parts(answer):
-                    with folder.part() as file:
-                        for chunk in part.chunks:
-                            file.write(chunk)
-                            self._fetched += len(chunk)
-                    pending.append(pool.submit(self._accept, folder, Path(file.name), uids, total, unproven_end))
-            except MultipartError as error:
-                raise BrokenAnswerError(self._ref.store, str(error)) from error
-            finally:
-                for future in pending:
-                    future.result()
+        """Write the instances of one answer to disk and verify each."""
+        answer = self._ask(path)
+        unproven_end = _ends_with_connection(answer)
+        try:
+            for part in self._parts(answer):
+                with folder.part() as file:
+                    for chunk in part.chunks:
+                        file.write(chunk)
+                        self._fetched += len(chunk)
+                self._accept(folder, file, uids, total, unproven_end)
+        except MultipartError as error:
+            raise BrokenAnswerError(self._ref.store, str(error)) from error
 
     def _accept(
         self,
         folder: SeriesFolder,
-        part: Path,
+        part: PartialFile,
         uids: frozenset[str] | None,
         total: int | None,
         unproven_end: bool,
