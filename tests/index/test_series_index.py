@@ -6,14 +6,17 @@ import dataclasses
 import uuid
 from collections.abc import Iterator
 
+import orjson
 import pytest
 import requests
 
 from multimodal.index.errors import IndexMissingError, IndexRefusedError
 from multimodal.index.series_index import SERIES_KEY, Change, SeriesIndex
 from multimodal.index.template import FIELD_TYPES
-from multimodal.transport.errors import UnreachableError
-from multimodal.transport.stores import Store
+from multimodal.model.errors import RemoteError
+from multimodal.transport.errors import LoginRefusedError, UnreachableError
+from multimodal.transport.stores import Auth, Store
+from tests.fakes.http_server import HttpServer, answer
 
 AGE = "00000000 ClinicalAge_integer"
 STAGE = "00000000 ClinicalStage_keyword"
@@ -134,3 +137,39 @@ def test_a_server_that_is_down_is_named() -> None:
     store = Store("search", "opensearch", url="http://127.0.0.1:9", index="project_x", attempts=1)
     with SeriesIndex(store) as index, pytest.raises(UnreachableError, match="search: no answer"):
         index.ensure()
+
+
+REFUSALS = [
+    (
+        403,
+        "security_exception",
+        "no permissions for [indices:data/read/search]",
+        LoginRefusedError,
+        "may not use index",
+    ),
+    (400, "illegal_argument_exception", "no such sort", IndexRefusedError, "no such sort"),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "reason", "expected", "words"), REFUSALS)
+def test_what_the_server_refuses_is_typed(
+    status: int, kind: str, reason: str, expected: type[RemoteError], words: str
+) -> None:
+    body = orjson.dumps({"error": {"type": kind, "reason": reason, "root_cause": []}, "status": status})
+    with HttpServer(answer(status, body, Content_Type="application/json")) as server:
+        store = Store("search", "opensearch", url=server.url, index="project_x", attempts=1)
+        with SeriesIndex(store) as index, pytest.raises(expected, match=words) as caught:
+            list(index.scan())
+    assert caught.value.store == "search"
+    assert caught.value.status == status
+
+
+def test_the_stores_login_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARCH_TOKEN", "t0ken")
+    auth = Auth("bearer", "SEARCH_TOKEN", "env")
+    empty = orjson.dumps({"hits": {"hits": []}})
+    with HttpServer(answer(200, empty, Content_Type="application/json")) as server:
+        store = Store("search", "opensearch", url=server.url, index="project_x", auth=auth)
+        with SeriesIndex(store) as index:
+            assert list(index.scan()) == []
+    assert server.requests[0]["headers"]["Authorization"] == "Bearer t0ken"

@@ -177,6 +177,14 @@ def test_unmatched_on_both_sides(
     assert result.status is Status.PARTIAL
 
 
+def test_two_identifier_systems_are_suspected_when_nobody_matches(
+    join: Callable[[], WorkflowResult], dicom: DicomWeb, target: NdjsonFolder, tmp_path: Path
+) -> None:
+    send(dicom, tmp_path, "P1")
+    clinical(target, tmp_path, row("P3"))
+    assert any("patient_system" in warning for warning in join().warnings)
+
+
 @pytest.mark.parametrize(
     ("scan", "told", "warned"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from multimodal.index.keys import Area, is_own
 from multimodal.model.references import PatientRef, imaging_study_id
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import load_profile
@@ -143,6 +144,12 @@ def test_the_join_brings_all_to_the_series(line: Line, first: dict[str, Workflow
     assert document["00000000 FhirPatient_keyword"] == PatientRef(line.patient_system, "DEMO-001").reference
     assert document["00000000 ClinicalSurvivalDays_integer"] == planted["effect"]["DEMO-001"]["survival_days"]
     assert document["00000000 ClinicalCT_keyword"].startswith("American Joint Committee on Cancer cT")
+    assert document["00000000 ClinicalAge_float"] == pytest.approx(
+        document["00000000 DerivedPatientAge_integer"], abs=1.5
+    )
+    own = [key for key in document if key.startswith(tuple(f"00000000 {area}" for area in Area))]
+    assert len(own) > 10
+    assert all(is_own(key) for key in own)
     regions = document[REGION] if isinstance(document[REGION], list) else [document[REGION]]
     assert regions == sorted(planted["series"]["DEMO-001"]["rois"])
     volumes = document[VOLUME] if isinstance(document[VOLUME], list) else [document[VOLUME]]

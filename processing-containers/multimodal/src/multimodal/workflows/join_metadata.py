@@ -153,6 +153,15 @@ class _Join:
             wanted |= person.values
         return wanted
 
+    def strangers(self, documents: Iterable[_Document]) -> Iterator[str]:
+        """Yield a warning where not one patient matches: then it is the identifier systems that differ."""
+        scanned = [document for document in documents if document.patient]
+        if scanned and self.clinical.people and not any(self.person(document) for document in scanned):
+            yield (
+                f"no patient of the tables has a series: is {self.patient_system} (patient_system of the image store) "
+                "the identifier system of the mapping's subject?"
+            )
+
     def compare(self, documents: Iterable[_Document]) -> None:
         """Warn of each patient whose sex or age differs between table and scan."""
         seen: set[tuple[str, str]] = set()
@@ -238,7 +247,7 @@ def _result(
             "patients without a series": kinds[IssueCode.PATIENT_WITHOUT_SERIES.code],
             "patients without clinical data": kinds[IssueCode.SERIES_WITHOUT_CLINICAL.code],
         },
-        warnings=[*join.features.warnings, *repeated, *join.warnings],
+        warnings=[*join.strangers(documents.values()), *join.features.warnings, *repeated, *join.warnings],
         issues=issues,
     )
 
