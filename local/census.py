@@ -53,4 +53,4 @@ def _opensearch(store: Store) -> int:
         except NotFoundError:
             return 0
     shards = (shard for index in stats["indices"].values() for copies in index["shards"].values() for shard in copies)
-    return sum(shard["seq_no"]["max_seq_no"] + 1 for shard in shards if shard["routing"]["primary"])
+    return sum(int(shard["seq_no"]["max_seq_no"]) + 1 for shard in shards if shard["routing"]["primary"])

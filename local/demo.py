@@ -6,12 +6,13 @@ import csv
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from local.airflow import ROOT, AirflowHome, DagResult, run_dag
 from local.census import census, changes
@@ -26,7 +27,7 @@ from multimodal.workflows.push_files import push_files
 
 COHORT = RUN / "cohort"
 MAPPING = "demo-cohort"
-CONFS = {
+CONFS: dict[str, dict[str, Any]] = {
     "import-clinical": {
         "workflow_form": {"mapping": MAPPING},
         "backend_form": {"selectedFilesAndFolders": ["tables/clinical.csv"]},
@@ -35,7 +36,8 @@ CONFS = {
     "extract-radiomics": {"workflow_form": {"send_results": True}},
     "join-metadata": {},
 }
-console = Console(highlight=False, soft_wrap=True)
+# Where nobody says how wide, wide enough for a message.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 118)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,15 @@ def _run_workflows(stack: Stack) -> dict[str, DagResult]:
 
 def _show(results: dict[str, DagResult]) -> None:
     table = Table(
-        "workflow", "what came out", title="\nFrom the table and the scans to one index", title_justify="left"
+        "workflow", Column("number", justify="right"), "of what", title="\nWhat came out", title_justify="left"
     )
     for dag_id, result in results.items():
-        table.add_row(dag_id, _counts(result.result_of(dag_id).get("counts", {})))
+        counts = result.result_of(dag_id).get("counts", {})
+        for name, number in counts.items():
+            if number:
+                table.add_row(dag_id, f"{number:,}", name)
+                dag_id = ""
+        table.add_section()
     console.print(table)
 
 
@@ -113,8 +120,14 @@ def _show_refused(results: dict[str, DagResult]) -> None:
     table = Table(*columns, title="\nWhat did not come through, and why", title_justify="left")
     for dag_id, result in results.items():
         for issue in _issues(result.folder / dag_id / "errors.csv"):
-            table.add_row(*(issue[column] for column in columns))
+            shown = {**issue, "record": shortened(issue["record"])}
+            table.add_row(*(shown[column] for column in columns))
     console.print(table)
+
+
+def shortened(record: str) -> str:
+    """Return a UID by its first and last digits; they tell one from another."""
+    return record if len(record) < 24 else f"{record[:8]}…{record[-8:]}"
 
 
 def _issues(file: Path) -> Sequence[dict[str, str]]:
@@ -136,11 +149,11 @@ def _show_addresses(stack: Stack, results: dict[str, DagResult], picture: Path) 
         "index": f"{stack.opensearch.url}/project_default/_search?pretty",
     }
     for name, place in places.items():
-        console.print(f"  {name:<14} {place}", markup=False)
+        console.print(f"  {name:<14} {place}", markup=False, soft_wrap=True)
 
 
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing new"
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
 if __name__ == "__main__":
