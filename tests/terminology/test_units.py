@@ -23,7 +23,7 @@ def test_a_spelling_means_its_ucum_code(text: str, code: str) -> None:
     assert unit(text).code == code
 
 
-@pytest.mark.parametrize("text", ["", "foo", "mg per dL", "{a b}", "g/dL;drop", "x" * 50])
+@pytest.mark.parametrize("text", ["", "foo", "mg per dL", "{a b}", "g/dL;drop", "x" * 50, "12"])
 def test_an_unknown_unit_is_refused(text: str) -> None:
     with pytest.raises(UnknownUnitError):
         unit(text)

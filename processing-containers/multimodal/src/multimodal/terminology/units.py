@@ -73,7 +73,8 @@ def unit(text: str) -> Unit:
         return known
     if name.startswith("{") and name.endswith("}") and name.isascii() and name[1:-1].isidentifier():
         return Unit(name, name[1:-1])
-    if not name or len(name) > _LONGEST or not name.isascii():
+    # A mere number is UCUM too, but in a unit column it is a slipped cell.
+    if not name or len(name) > _LONGEST or not name.isascii() or name.isdigit():
         raise UnknownUnitError(text)
     _parse(name)
     return Unit(name, name)
