@@ -33,7 +33,7 @@ def _orthanc(store: Store) -> int:
     with HttpSession(root) as session:
         while True:
             page = session.request("GET", "changes", query=f"since={since}&limit=1000").json()
-            count += sum(change["ChangeType"] == "NewInstance" for change in page["Changes"])
+            count += sum(1 for change in page["Changes"] if change["ChangeType"] == "NewInstance")
             since = page["Last"]
             if page["Done"]:
                 return count
