@@ -40,19 +40,18 @@ def run_folder(dag_id: str, run_id: str) -> Path:
 def run_conf(conf: Mapping[str, Any] | None, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the conf.json of a run.
 
-    A conf with forms in it, as Kaapana writes it, is taken as it is. Else Airflow's params are the form; those
+    A conf with a form in it, as Kaapana writes it, is taken as it is. Else Airflow's params are the form; those
     that stand for Kaapana's pickers (series, files) go where the pickers would put them.
     """
-    given = dict(conf or {})
+    given = {key: value for key, value in (conf or {}).items() if value is not None}
     made: dict[str, Any] = {"project_form": _default_project(), "data_form": {}, "backend_form": {}}
-    if any(form in given for form in FORMS):
-        made["workflow_form"] = {}
-        return made | {key: value for key, value in given.items() if value is not None}
-    form = {key: value for key, value in params.items() if value is not None}
+    if "workflow_form" in given or "form_data" in given:
+        return made | given
+    form = {key: value for key, value in params.items() if value is not None and key not in FORMS}
     for param, (part, key) in forms.PICKERS.items():
         if picked := form.pop(param, None):
             made[part] = {key: picked}
-    return made | {"workflow_form": form}
+    return made | {"workflow_form": form} | {key: given[key] for key in FORMS if key in given}
 
 
 def write_conf(folder: Path, conf: Mapping[str, Any]) -> Path:

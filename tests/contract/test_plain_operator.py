@@ -178,6 +178,35 @@ def test_parallel_ids_follow_the_input() -> None:
     assert (second.task_id, second.operator_in_dir) == ("extract-left-lung", "get-input-left-lung")
 
 
+@pytest.mark.parametrize(
+    ("conf", "params", "expected"),
+    [
+        ({}, {"profile": "p", "mapping": None}, {"workflow_form": {"profile": "p"}}),
+        ({"workflow_form": {"a": 1}}, {"profile": "p"}, {"workflow_form": {"a": 1}}),
+        ({"form_data": {"a": 1}}, {"profile": "p"}, {"form_data": {"a": 1}}),
+        (
+            {"data_form": {"identifiers": ["1.2"]}},
+            {"profile": "p", "identifiers": [], "data_form": {"identifiers": ["1.2"]}},
+            {"workflow_form": {"profile": "p"}, "data_form": {"identifiers": ["1.2"]}},
+        ),
+        (
+            {"project_form": {"name": "demo"}, "files": ["tables/"]},
+            {"files": ["tables/"], "project_form": {"name": "demo"}},
+            {
+                "workflow_form": {},
+                "backend_form": {"selectedFilesAndFolders": ["tables/"]},
+                "project_form": {"name": "demo"},
+            },
+        ),
+        (None, {"foreign": 1}, {"workflow_form": {"foreign": 1}}),
+    ],
+)
+def test_conf_of_a_run(conf: dict[str, Any] | None, params: dict[str, Any], expected: dict[str, Any]) -> None:
+    made = plain_run.run_conf(conf, params)
+    default = {"data_form": {}, "backend_form": {}, "project_form": plain_run.run_conf({}, {})["project_form"]}
+    assert made == default | expected
+
+
 def test_run_folders_are_safe_and_apart() -> None:
     scheduled = "scheduled__2026-01-01T00:00:00+00:00"
     names = {plain_run.safe_run_id(dag, run) for dag in ("a", "b") for run in (scheduled, scheduled.replace(":", "-"))}
