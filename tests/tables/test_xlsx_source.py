@@ -13,6 +13,7 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.tables.errors import EmptyTableError, EncryptedTableError, HeaderError, TableError, WrongFormatError
 from multimodal.tables.read import read_table, read_tables
 from multimodal.tables.rows import SheetSpec, SourceSpec
+from multimodal.tables.xlsx_errors import error_cells
 from multimodal.tables.xlsx_source import cell_text
 
 SPEC = SourceSpec("xlsx")
@@ -140,3 +141,21 @@ def test_a_workbook_may_stand_in_for_the_csv_of_a_mapping(tmp_path: Path) -> Non
 def test_an_unknown_source_type_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="'sas' is not supported yet; known: csv, xlsx"):
         read_table(tmp_path / "t.sas7bdat", SourceSpec("sas"))
+
+
+def test_an_error_cell_is_not_an_empty_one(tmp_path: Path) -> None:
+    file = workbook(
+        tmp_path, other=[["x"], ["y"]], **{"R&D": [["id", "x", "y"], ["a", 1, "#N/A"], ["b", "#DIV/0!", 2]]}
+    )
+    table = read_table(file, SourceSpec("xlsx", sheets={"R&D": SheetSpec()}))
+    assert [dict(row.values) for row in table.rows] == [
+        {"id": "a", "x": "1", "y": "#N/A"},
+        {"id": "b", "x": "#DIV/0!", "y": "2"},
+    ]
+    assert error_cells(file, "R&D") == {(2, 3): "#N/A", (3, 2): "#DIV/0!"}
+    assert error_cells(file, "other") == error_cells(file, "none") == {}
+
+
+def test_an_error_beyond_the_last_value_is_seen(tmp_path: Path) -> None:
+    file = workbook(tmp_path, one=[["id", "x"], ["a", 1], ["#REF!", "#N/A"]])
+    assert [dict(row.values) for row in read_table(file, SPEC).rows][-1] == {"id": "#REF!", "x": "#N/A"}

@@ -19,6 +19,7 @@ from multimodal.tables.errors import (
     WrongFormatError,
 )
 from multimodal.tables.rows import Row, SheetSpec, SourceSpec, Table, clean_headers, header_problem
+from multimodal.tables.xlsx_errors import error_cells
 
 _OLE = b"\xd0\xcf\x11\xe0"
 
@@ -74,7 +75,7 @@ def _only_sheet(workbook: Any, hidden: set[str], path: Path) -> dict[str, SheetS
 
 def _table(workbook: Any, name: str, layout: SheetSpec, path: Path) -> Table:
     sheet = workbook.get_sheet_by_name(name)
-    records = _records(sheet)
+    records = _records(sheet, error_cells(path, name))
     headers: tuple[str, ...] = ()
     for number, record in records:
         if number == layout.header_row:
@@ -91,9 +92,13 @@ def _table(workbook: Any, name: str, layout: SheetSpec, path: Path) -> Table:
     return table
 
 
-def _records(sheet: Any) -> Iterator[tuple[int, list[Any]]]:
+def _records(sheet: Any, errors: dict[tuple[int, int], str]) -> Iterator[tuple[int, list[Any]]]:
     """Yield the records with the number that a spreadsheet shows, also where the sheet begins further down."""
-    yield from enumerate(sheet.to_python(skip_empty_area=False), start=1)
+    rows_with_errors = {row for row, _ in errors}
+    for number, record in enumerate(sheet.to_python(skip_empty_area=False), start=1):
+        if number in rows_with_errors:
+            record = [errors.get((number, column), cell) for column, cell in enumerate(record, start=1)]
+        yield number, record
 
 
 def _rows(records: Iterator[tuple[int, list[Any]]], table: Table, named: list[int]) -> Iterator[Row]:
