@@ -1,7 +1,9 @@
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydicom.sr._concepts_dict import concepts
 
 from multimodal.model.errors import InvalidUidError
 from multimodal.model.features import Feature
@@ -113,6 +115,22 @@ def test_what_we_build_is_valid() -> None:
         assert check_resource(resource) == []
         assert validate(resource) == []
         assert "effectiveDateTime" not in resource
+
+
+def test_codes_of_dicom_are_codes_of_dicom() -> None:
+    resources = [*built(), body_structure(ROI), device("pyradiomics", "3.0.1", SHA, {})]
+    known = {code for meanings in concepts["DCM"].values() for code in meanings}
+    used = {coding["code"] for coding in codings(resources) if coding["system"].endswith("/DCM")}
+    assert used >= {"125007", "126010", "112039", "112040"}
+    assert used <= known
+
+
+def codings(part: Any) -> Iterator[dict[str, Any]]:
+    for value in part.values() if isinstance(part, dict) else part:
+        if isinstance(value, dict | list):
+            yield from codings(value)
+    if isinstance(part, dict) and "code" in part and "system" in part:
+        yield part
 
 
 def test_identity_is_where_and_how_never_the_value() -> None:

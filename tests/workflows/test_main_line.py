@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from multimodal.index.keys import Area, is_own
 from multimodal.model.references import PatientRef, imaging_study_id
@@ -123,6 +124,22 @@ def test_what_the_server_holds_is_valid(line: Line, first: dict[str, WorkflowRes
     for resource in resources:
         assert check_resource(resource) == []
         assert validate(resource) == []
+
+
+def test_the_server_itself_finds_no_error_in_them(line: Line, hapi: Store, first: dict[str, WorkflowResult]) -> None:
+    patient = PatientRef(line.patient_system, line.planted["rois"][0]["patient"])
+    observations = list(line.fhir.search("Observation", {"subject": patient.reference, "category": "imaging"}))
+    groups = [one for one in observations if "hasMember" in one or one["status"] == "cancelled"]
+    features = [one for one in observations if one not in groups]
+    (study,) = line.fhir.search("ImagingStudy", {"subject": patient.reference})
+    structures = list(line.fhir.search("BodyStructure", {"patient": patient.reference}))
+    device = line.fhir.read("Device", groups[0]["device"]["reference"].split("/")[1])
+    person = line.fhir.read("Patient", patient.id)
+    assert len(groups) == 2
+    for resource in (*groups, *features[::20], study, structures[0], device, person):
+        assert resource is not None
+        answer = requests.post(f"{hapi.url}/{resource['resourceType']}/$validate", json=resource, timeout=120).json()
+        assert [one for one in answer["issue"] if one["severity"] in {"error", "fatal"}] == []
 
 
 def test_the_results_are_in_the_image_store(line: Line, first: dict[str, WorkflowResult]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from multimodal.model.ids import resource_id
-from multimodal.resources.systems import DCM, RADIOMICS_CONFIGURATION, RADIOMICS_SETTING, UCUM
+from multimodal.resources.systems import RADIOMICS_CONFIGURATION, RADIOMICS_SETTING, UCUM
 from multimodal.terminology.radiomics_codes import IBSI_SYSTEM
 
 # Settings that IBSI has a code for (reference manual 2.7), by their names in a profile.
@@ -46,10 +46,7 @@ def device(
         "id": device_id(engine, version, settings_sha256),
         "identifier": [{"system": RADIOMICS_CONFIGURATION, "value": f"sha256:{settings_sha256}"}],
         "deviceName": names,
-        "type": {
-            "coding": [{"system": DCM, "code": "111000", "display": "Algorithm Family"}],
-            "text": "Radiomics feature extractor",
-        },
+        "type": {"text": "Radiomics feature extractor"},
         "version": [{"value": version}],
         "property": [_property(name, value) for name, value in sorted(_flat(settings))],
     }
