@@ -12,17 +12,20 @@ from typing import Any
 
 import orjson
 import pydicom
+import pytest
 import requests
 from pydicom.dataset import Dataset
 
-from local.servers import Orthanc
+from local.guard import guard
+from local.install import MissingProgramError
+from local.stack import Stack
 from multimodal.bucket import FolderBucket
 from multimodal.dicomweb import DicomWeb, open_dicomweb
 from multimodal.fhirstore import FhirServer
 from multimodal.index.series_index import SeriesIndex
 from multimodal.model.ids import hash_uid
 from multimodal.transport.session import HttpSession
-from multimodal.transport.stores import Auth, Store
+from multimodal.transport.stores import Store, Stores
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,26 +72,27 @@ def series_of(folder: Path, patient: str) -> dict[str, str]:
 
 @contextmanager
 def image_store(folder: Path, patient_system: str) -> Iterator[DicomWeb]:
-    """Start an Orthanc of the test's own, empty."""
-    secret = folder / "password"
-    secret.write_text("secret")
-    (folder / "orthanc").mkdir()
-    server = Orthanc(folder / "orthanc", password="secret")
-    server.start()
+    """Start an Orthanc of the test's own, empty; it ends with the test, however that ends."""
+    stack = Stack(folder / "stack")
+    watch = guard(stack.folder)
     try:
-        server.wait()
-        login = Auth("basic", str(secret), "file", user=server.user)
-        store = Store("pacs", "dicomweb", url=server.url, profile="orthanc", patient_system=patient_system, auth=login)
-        with open_dicomweb(store) as dicom:
+        stack.start({"pacs"})["pacs"].result()
+        stack.orthanc.wait()
+        store = Stores(stack.stores()).get("pacs", "dicomweb")
+        with open_dicomweb(dataclasses.replace(store, patient_system=patient_system)) as dicom:
             yield dicom
+    except MissingProgramError as error:
+        pytest.skip(str(error))
     finally:
-        server.stop()
+        watch.communicate()
 
 
 def empty(dicom: DicomWeb) -> None:
     """Delete every study of an image store of the test's own."""
     root = dicom.store.url.removesuffix("/dicom-web")
-    login = ("demo", "secret")
+    auth = dicom.store.auth
+    assert auth is not None
+    login = (auth.user, auth.secret("pacs"))
     for study in requests.get(f"{root}/studies", auth=login, timeout=30).json():
         requests.delete(f"{root}/studies/{study}", auth=login, timeout=30).raise_for_status()
 

@@ -47,7 +47,7 @@ VOLUME = "00000000 RadiomicsMeshVolume_float"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, orthanc: Store) -> Iterator[DicomWeb]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DicomWeb]:
     with image_store(tmp_path_factory.mktemp("store"), SYSTEM) as dicom:
         yield dicom
 

@@ -24,8 +24,7 @@ SYSTEM = "urn:test:sync"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory, orthanc: Store) -> Iterator[DicomWeb]:
-    # The session's Orthanc, where others write, proves that there is one to start.
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DicomWeb]:
     with image_store(tmp_path_factory.mktemp("store"), SYSTEM) as dicom:
         yield dicom
 
