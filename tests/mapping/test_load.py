@@ -23,6 +23,26 @@ RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # li
         (COLUMN + "  x: {observation: 'LNC#1', type: nmuber}\n", 7, 35, "'nmuber' is none of .* did you mean 'number'"),
         (COLUMN + "  x: {observation: 'LNC#1', unit: 5}\n", 7, 35, "5 is not of type \"string\""),
         (COLUMN + "  x: {obsrevation: 'LNC#1'}\n", 7, 3, "exactly one of .* did you mean 'observation'"),
+        (COLUMN + "  x: {observation: 'LNC#1', type: text, table: {a: b}}\n", 7, 48, "type text takes no table"),
+        (COLUMN + "  x: {observation: 'LNC#1', unit: kg, unit_column: pid}\n", 7, 35, "either unit or unit_column"),
+        (COLUMN + "  x: {observation: 'LNC#1', type: number, convert_to: kg}\n", 7, 55, "needs a unit"),
+        (COLUMN + "  x: {observation: 'LNC#1', method: 'FOO#1'}\n", 7, 37, "unknown code system"),
+        (COLUMN + "  x: {observation: 'LNC#1', effective: 2012-13}\n", 7, 40, "no day of the calendar"),
+        (COLUMN + "  x: {patient: identifier}\n", 7, 3, "needs its `system`"),
+        (COLUMN + "  x: {patient: birthDate, table: {a: b}}\n", 7, 34, "takes no table"),
+        (COLUMN + "  x: {helper: a, was: [pid]}\n", 7, 3, "belongs to another column too"),
+        (COLUMN + "tables: {t: {map: {a: b}, otherwise: 'FOO#1'}}\n", 7, 38, "unknown code system"),
+        (COLUMN + "tables: {t: {map: {a: b}, otherwise: ['SCT#1', 'SCT#2']}}\n", 7, 38, "not supported yet"),
+        (COLUMN + "forms: {a: {columns: {}}}\n", 7, 8, "not both"),
+        (RESOURCE + "    $when: 'col(\"y\")'\n", 10, 12, "unknown column 'y'"),
+        (RESOURCE + "    $if: x\n", 10, 5, r"unknown directive '\$if'"),
+        (COLUMN + "  x: {into: p.code}\nresources:\n  p: {resourceType: Patient}\n", 9, 21, "the verb patient"),
+        (COLUMN + "  x: {into: p.a-b}\nresources:\n  p: {resourceType: Condition}\n", 7, 13, "does not match"),
+        (COLUMN + "  x: {into: p.onsetAge, type: age, unit: kg}\nresources:\n  p: {resourceType: Condition}\n",
+         7, 3, "unit of time: a, mo"),
+        (COLUMN + "  x: {into: p.code, type: code}\nresources:\n  p: {resourceType: Condition}\n",
+         7, 3, "needs a table"),
+        (COLUMN + "title: [.nan]\n", 7, 9, "no number a mapping can use"),
         (COLUMN + "  x: {ignore: free text, names}\n", 7, 26, "unknown key 'names' .* comma needs quotation marks"),
         (COLUMN + "  x: {ignore: why, helper: what}\n", 7, 3, "exactly one of .* helper and ignore"),
         (COLUMN + "  x: {observation: 'FOO#1', type: number}\n", 7, 20, "unknown code system 'FOO'"),
@@ -107,6 +127,23 @@ def test_sources_and_subjects_not_built_yet_are_refused(tmp_path: Path, source: 
     head = f"fhirmap: 1\nid: made\nsource: {source}\nsubject: {subject}\n"
     with pytest.raises(MappingError, match="not supported yet"):
         mapping_of(tmp_path, COLUMN, head)
+
+
+@pytest.mark.parametrize(
+    ("source", "subject", "problem"),
+    [
+        ("{type: csv, timezone: Mars/Olympus}", "{id: pid, system: u}", r":3:31: unknown zone"),
+        ("{type: csv, dates: ['%d.%m']}", "{id: pid, system: u}", r":3:28: .*must name a year"),
+        ("{type: csv, key: [pid, visit]}", "{id: pid, system: u}", r":3:32: unknown key column 'visit'"),
+        ("{type: csv, decimal: ',', thousands: ','}", "{id: pid, system: u}", r":3:46: .* the same sign"),
+        ("{type: csv}", "{id: pid, system: u, pattern: '(a'}", r":4:40: no regular expression"),
+        ("{type: csv}", "{id: pid, system: u, pattern: '(?=a)b'}", r":4:40: no regular expression"),
+    ],
+)
+def test_mistakes_in_source_and_subject(tmp_path: Path, source: str, subject: str, problem: str) -> None:
+    head = f"fhirmap: 1\nid: made\nsource: {source}\nsubject: {subject}\n"
+    with pytest.raises(MappingError, match=problem):
+        mapping_of(tmp_path, COLUMN + "  x: {helper: y, type: date}\n", head)
 
 
 def test_keys_stay_what_is_written(tmp_path: Path) -> None:

@@ -379,3 +379,46 @@ def test_patient_elements_in_two_forms_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(MappingError, match="more than one form"):
         mapping_of(tmp_path, text)
+
+
+def test_into_reaches_below_lists_and_takes_plain_numbers(tmp_path: Path) -> None:
+    text = PID + (
+        "  summary: {into: 'x.stage[0].summary', table: {I: 'SCT#1 \"One\"'}}\n"
+        "  text: {into: 'x.note[1].text'}\n"
+        "  count: {into: 'y.component[0].valueInteger', type: integer}\n"
+        "resources:\n"
+        "  x: {resourceType: Condition, code: {text: x}, note: [{text: first}]}\n"
+        "  y: {resourceType: Observation, code: {text: y}, component: [{code: {text: z}}], effectiveDateTime: '2012'}\n"
+    )
+    resources, issues = mapped(tmp_path, text, "pid,summary,text,count\nA1,I,second,3\nA2,,,4\n")
+    assert issues == []
+    first, second = of_type(resources, "Condition")
+    assert first["stage"][0]["summary"]["text"] == "One"
+    assert [note["text"] for note in first["note"]] == ["first", "second"]
+    assert second["note"] == [{"text": "first"}]
+    assert [made["component"][0]["valueInteger"] for made in of_type(resources, "Observation")] == [3, 4]
+
+
+def test_categories_methods_profiles_and_fixed_dates(tmp_path: Path) -> None:
+    text = PID + (
+        "  x:\n    observation: ['LNC#1 \"One\"', 'SCT#2']\n    type: integer\n    category: 'OBSCAT#laboratory'\n"
+        "    method: {text: by hand, coding: 'SCT#3'}\n    profile: http://example.org/p\n    effective: 2012-07\n"
+    )
+    resources, _ = mapped(tmp_path, text, "pid,x\nA1,3\n")
+    made = only(resources)
+    assert [coding["code"] for coding in made["code"]["coding"]] == ["1", "2"]
+    assert made["category"][0]["coding"][0]["code"] == "laboratory"
+    assert made["method"] == {"coding": [{"system": "http://snomed.info/sct", "code": "3"}], "text": "by hand"}
+    assert made["meta"]["profile"] == ["http://example.org/p"]
+    assert made["effectiveDateTime"] == "2012-07"
+    assert check_resource(made) + validate_fully(made) == []
+
+
+def test_an_expression_that_fails_names_its_columns(tmp_path: Path) -> None:
+    text = PID + (
+        "  a: {helper: a text}\nresources:\n  x: {resourceType: Observation, code: {text: x}, "
+        "valueInteger: '{{ col(\"a\") + 1 }}'}\n"
+    )
+    resources, issues = mapped(tmp_path, text, "pid,a\nA1,z\n")
+    assert [(issue.row, issue.column, issue.value) for issue in issues] == [(2, "a", "z")]
+    assert of_type(resources, "Observation") == []

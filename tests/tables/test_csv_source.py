@@ -53,7 +53,7 @@ def test_an_umlaut_far_down_is_seen_too(tmp_path: Path) -> None:
 
 
 def test_a_declared_encoding_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
-    content = b"id,x\n" + b"a,1\n" * 9_000 + "b,ü\n".encode("cp1252")
+    content = b"id,x\n" + b"a,1\n" * 90_000 + "b,ü\n".encode("cp1252")
     with pytest.raises(WrongFormatError, match="not text in utf-8"):
         list(table_of(tmp_path, content, encoding="utf-8").rows)
 

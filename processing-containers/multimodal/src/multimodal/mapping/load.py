@@ -87,7 +87,7 @@ class _Reader:
         try:
             PatternCheck(pattern)
         except ValueError as error:
-            raise self.document.error(("subject", "pattern"), f"no regular expression: {error}") from error
+            raise self.document.error(("subject", "pattern"), f"no regular expression: {pattern!r} {error}") from error
         dicom = subject.get("dicom", {}).get("patient_id", subject["id"])
         if dicom != subject["id"]:
             place = ("subject", "dicom", "patient_id")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jsonschema_rs
 
 
@@ -20,14 +22,18 @@ class PatternCheck:
     """
 
     def __init__(self, pattern: str) -> None:
-        self._validator = (
-            jsonschema_rs.Draft202012Validator(
-                {"type": "string", "pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions()
-            )
-            if pattern
-            else None
-        )
+        self._validator = _validator(pattern) if pattern else None
 
     def fits(self, text: str) -> bool:
         """Return whether `text` fits."""
         return self._validator is None or bool(self._validator.is_valid(text))
+
+
+def _validator(pattern: str) -> Any:
+    try:
+        return jsonschema_rs.Draft202012Validator(
+            {"type": "string", "pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions()
+        )
+    except (jsonschema_rs.ValidationError, ValueError) as error:
+        # Their text spans several lines and speaks of the schema around the pattern.
+        raise ValueError("cannot be read (look-around and back references are not supported)") from error
