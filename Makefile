@@ -45,5 +45,5 @@ stage: env  ## put the wheel and the files each image needs into its build conte
 bench: env  ## measure each figure that the README quotes
 	@$(BIN)/python -m bench
 
-clean:  ## remove the environment and all local data
+clean: down  ## remove the environment and all local data
 	@rm -rf .venv local/run dist build
