@@ -101,10 +101,18 @@ def test_units_come_from_a_column_and_are_converted(tmp_path: Path) -> None:
         "  unit: {helper: of hb}\n"
     )
     resources, issues = mapped(
-        tmp_path, text, "pid,hb,unit\nA1,135,g/L\nA2,13.5,g/dl\nA3,131,g/dL\nA4,8,mmol/L\nA5,8,spoons\nA6,,\n"
+        tmp_path,
+        text,
+        "pid,hb,unit\nA1,135,g/L\nA2,13.5,g/dl\nA3,131,g/dL\nA4,8,mmol/L\nA5,8,spoons\nA6,,\nA7,13.5,\nA8,13.5,g/L\n",
     )
     assert [made["valueQuantity"]["value"] for made in of_type(resources, "Observation")] == [13.5, 13.5]
-    assert places(issues) == [(4, "hb", "131", "E102"), (5, "unit", "mmol/L", "E402"), (6, "unit", "spoons", "E401")]
+    assert places(issues) == [
+        (4, "hb", "131", "E102"),
+        (5, "unit", "mmol/L", "E402"),
+        (6, "unit", "spoons", "E401"),
+        (8, "unit", "", "E401"),
+        (9, "hb", "13.5", "E102"),
+    ]
 
 
 def test_a_column_with_both_decimal_signs_is_not_guessed(tmp_path: Path) -> None:
@@ -300,9 +308,10 @@ def test_a_column_that_is_missing(tmp_path: Path) -> None:
     assert [len(result.resources) for result in run] == [1]
 
 
-def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["", "pid\n", "pid\n\n"])
+def test_an_empty_table_is_refused(tmp_path: Path, table: str) -> None:
     with pytest.raises(EmptyTableError):
-        run_of(tmp_path, PID, "")
+        run_of(tmp_path, PID, table)
 
 
 @pytest.mark.parametrize(("limit", "refused"), [("20%", True), ("50%", False), ("0", True), ("1", False)])

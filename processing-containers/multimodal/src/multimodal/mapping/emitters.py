@@ -55,18 +55,18 @@ class Remembered:
         self._column = column
         self._read = read
         self._noted = origin.noted
-        self._known: dict[Any, Outcome] = {}
+        self.known: dict[Any, Outcome] = {}
 
     def __call__(self, state: RowState) -> Outcome:
         """Return the outcome of this column's cell, reporting an error."""
         text = state.values[self.header].strip()
         unit_text = state.values[self.unit_header].strip() if self.unit_header else ""
-        key = (text, unit_text) if unit_text else text
-        outcome = self._known.get(key)
+        key = (text, unit_text) if self.unit_header else text
+        outcome = self.known.get(key)
         if outcome is None:
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
-            outcome = self._known[key] = self._read(text, unit_text)
+            if len(self.known) >= _MOST_REMEMBERED:
+                self.known.clear()
+            outcome = self.known[key] = self._read(text, unit_text)
         if outcome.note:
             self._noted(self.header, outcome.note, text)
         if outcome.error is not None:
@@ -91,8 +91,12 @@ def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
     focus, effective, when = column.focus, column.effective, column.when
     checked: dict[Any, list[str]] = {}
 
+    header, known = outcomes.header, outcomes.known
+
     def emit(state: RowState) -> Resource | None:
-        outcome = outcomes(state)
+        outcome = known.get(state.values[header].strip())
+        if outcome is None or outcome.note or outcome.error is not None:
+            outcome = outcomes(state)
         element = outcome.element
         if not element or (when is not None and not state.holds(when)):
             return None

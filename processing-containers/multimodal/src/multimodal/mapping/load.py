@@ -53,13 +53,14 @@ class _Reader:
     def read(self) -> Mapping:
         content, source = self.content, self.content["source"]
         subject = content["subject"]
+        spec = self._source(source)
         forms = tuple(self._forms())
         return Mapping(
             id=content["id"],
             path=self.document.path,
             sha256=hashlib.sha256("".join(self.hashes).encode()).hexdigest(),
             title=content.get("title", ""),
-            source=self._source(source),
+            source=spec,
             file_patterns=tuple(source.get("files", ())),
             subject=Subject(subject["id"], subject["system"], self._pattern(subject), subject.get("profile", "")),
             forms=forms,

@@ -6,6 +6,7 @@ import fnmatch
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from multimodal.mapping.plan import Form, Mapping
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
+from multimodal.tables.errors import EmptyTableError
 from multimodal.tables.read import read_tables
 from multimodal.tables.rows import Row, Table
 
@@ -95,6 +97,7 @@ class MappingRun:
         self._check_names()
         for form, table in tables:
             self._check_columns(form, table)
+        self._check_rows([table for _, table in tables])
         self._decide_decimals(tables)
         if mapping.max_row_errors:
             self._check_quality()
@@ -160,6 +163,16 @@ class MappingRun:
                 self.coverage.helpers.append(actual)
             else:
                 self.coverage.mapped.append(actual)
+
+    def _check_rows(self, tables: list[Table]) -> None:
+        """Refuse an input without any row: it would look as if every row had been removed."""
+        for table in tables:
+            first = next(table.rows, None)
+            if first is not None:
+                table.rows = chain([first], table.rows)
+                return
+        for table in tables[:1]:
+            raise EmptyTableError(table.file, "has a header but no rows")
 
     def _check_unmapped(self, table: Table, mapped: set[str]) -> None:
         unmapped = [header for header in table.headers if header not in mapped]
