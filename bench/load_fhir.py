@@ -1,7 +1,8 @@
 """Our load into a FHIR server against posting the same prebuilt bundles with plain requests.
 
 `python -m bench.load_fhir [--url http://127.0.0.1:8080/fhir] [--rows 400]`: both write new resources of the same
-shapes, in turns on one server; the ratio is that of the rates. Then the unchanged second load.
+shapes, in turns on one server (without --url one of its own); the ratio is that of the rates. Then the unchanged
+second load.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import Any
 import orjson
 import requests
 
+from local.stack import Stack
 from multimodal.fhirstore import FhirServer, Group, load
 from multimodal.model.ids import patient_id, resource_id
 from multimodal.transport.session import HttpSession
-from multimodal.transport.stores import Store
+from multimodal.transport.stores import Store, Stores
 
 BUNDLE = 200
 CONNECTIONS = 2
@@ -83,19 +85,33 @@ def load_ours(url: str, source: str, rows: int, manifest: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:8080/fhir")
+    parser.add_argument("--url", help="a FHIR server; else one is started and stopped")
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    resources = given.rows * (2 + OBSERVATIONS)
-    post_plainly(given.url, f"warm-{uuid.uuid4().hex}", min(given.rows, 100))  # the server's compiler warms up
-    plain, ours, again = [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(given.rounds):
-            source, manifest = f"bench-{uuid.uuid4().hex}", Path(folder) / f"{number}.sqlite"
-            plain.append(post_plainly(given.url, f"plain-{uuid.uuid4().hex}", given.rows))
-            ours.append(load_ours(given.url, source, given.rows, manifest))
-            again.append(load_ours(given.url, source, given.rows, manifest))
+        if given.url:
+            measure(given.url, given.rows, given.rounds, Path(folder))
+            return
+        stack = Stack(Path(folder) / "stack")
+        try:
+            stack.start({"clinical"})["clinical"].result()
+            server = stack.servers["clinical"]
+            server.wait()
+            measure(Stores(stack.stores()).get("clinical").url, given.rows, given.rounds, Path(folder))
+        finally:
+            stack.stop()
+
+
+def measure(url: str, rows: int, rounds: int, folder: Path) -> None:
+    resources = rows * (2 + OBSERVATIONS)
+    post_plainly(url, f"warm-{uuid.uuid4().hex}", min(rows, 200))  # the server's compiler warms up
+    plain, ours, again = [], [], []
+    for number in range(rounds):
+        source, manifest = f"bench-{uuid.uuid4().hex}", folder / f"{number}.sqlite"
+        plain.append(post_plainly(url, f"plain-{uuid.uuid4().hex}", rows))
+        ours.append(load_ours(url, source, rows, manifest))
+        again.append(load_ours(url, source, rows, manifest))
     best = {"plain requests": min(plain), "our load": min(ours), "unchanged second load": min(again)}
     for what, seconds in best.items():
         print(f"{what:24} {seconds:7.2f} s {resources / seconds:9.0f} resources/s")
