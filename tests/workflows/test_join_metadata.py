@@ -40,6 +40,11 @@ columns:
   second: {observation: 'LNC#1988-5 "CRP"', type: number, unit: mg/L}
   Trial.Site.Name: {observation: 'LNC#1751-7 "Albumin"', type: number, unit: g/L}
 systems: {LNC: "http://loinc.org"}
+resources:
+  stage_group:
+    resourceType: Observation
+    code: '{{ concept("LNC#21908-9 \\"Stage group\\"") }}'
+    valueCodeableConcept: {text: '{{ "Stage " ~ col("sex") }}'}
 """
 HB = "00000000 ClinicalHb_float"
 SEX = "00000000 ClinicalSex_keyword"
@@ -152,6 +157,15 @@ def test_values_of_a_patient_go_on_the_series(
     assert document["00080060 Modality_keyword"] == "CT"
     again = join()
     assert (again.counts["documents updated"], again.counts["documents unchanged"]) == (0, 1)
+
+
+def test_values_of_templates_are_joined_by_their_name(
+    join: Callable[[], WorkflowResult], dicom: DicomWeb, target: NdjsonFolder, index: SeriesIndex, tmp_path: Path
+) -> None:
+    series, patient = send(dicom, tmp_path, "P1"), PatientRef(SYSTEM, "P1")
+    clinical(target, tmp_path, row("P1", observation(patient, "21908-9", {"valueCodeableConcept": {"text": "IIIA"}})))
+    join()
+    assert (index.get(series) or {})["00000000 ClinicalStageGroup_keyword"] == "IIIA"
 
 
 def test_columns_that_cannot_be_told_apart_are_reported(

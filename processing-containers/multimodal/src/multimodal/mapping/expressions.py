@@ -8,8 +8,8 @@ that a mapping file can do nothing but compute values from its row.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -18,6 +18,7 @@ from multimodal.mapping import functions
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.scope import Env, Evaluate, ExpressionError, Scope
 from multimodal.model.issue_codes import IssueCode
+from multimodal.terminology.concepts import parse_concept
 
 _PARSER = Environment(keep_trailing_newline=True)  # noqa: S701 - parses only, renders nothing
 _LONGEST = 2000
@@ -53,11 +54,14 @@ class Expression:
         The columns it reads, for the report.
     constant : bool
         Whether it holds no expression at all.
+    concept : mapping
+        The CodeableConcept, where the whole text is ``concept("...")``; otherwise empty.
     """
 
     evaluate: Evaluate
     columns: tuple[str, ...] = ()
     constant: bool = False
+    concept: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compile_text(text: str, scope: Scope) -> Expression:
@@ -86,13 +90,24 @@ def compile_text(text: str, scope: Scope) -> Expression:
         raise ExpressionError(f"cannot read the expression: {error.message}") from error
     except RecursionError as error:
         raise ExpressionError("the expression is nested too deeply") from error
-    parts: list[Evaluate] = []
-    compiler = _Compiler(scope)
+    children: list[nodes.Node] = []
     for node in body:
         if not isinstance(node, nodes.Output):
             raise ExpressionError(f"statements ({{% %}}) are not allowed: {type(node).__name__.lower()}")
-        parts.extend(compiler.compile(child, 0) for child in node.nodes)
-    return Expression(parts[0] if len(parts) == 1 else _joined(parts), tuple(compiler.columns))
+        children.extend(node.nodes)
+    compiler = _Compiler(scope)
+    parts = [compiler.compile(child, 0) for child in children]
+    if len(parts) > 1:
+        return Expression(_joined(parts), tuple(compiler.columns))
+    return Expression(parts[0], tuple(compiler.columns), concept=_fixed_concept(children[0], scope))
+
+
+def _fixed_concept(node: nodes.Node, scope: Scope) -> Mapping[str, Any]:
+    """Return the concept that `node` is in every row; empty where it may differ or is none."""
+    if not (isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) and node.node.name == "concept"):
+        return {}
+    codeable: Mapping[str, Any] = parse_concept(node.args[0].as_const(), scope.systems).codeable
+    return codeable
 
 
 def compile_condition(text: str, scope: Scope) -> Expression:

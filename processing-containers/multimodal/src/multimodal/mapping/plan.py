@@ -97,6 +97,17 @@ class Template:
     body: Node
     when: Expression | None = None
 
+    @property
+    def code(self) -> MappingOf[str, Any]:
+        """The CodeableConcept ``code``, where it is the same for every row; otherwise empty."""
+        node = (self.body.elements or {}).get("code")
+        return node.expression.concept if node is not None and node.expression is not None else {}
+
+    @property
+    def value_element(self) -> str:
+        """The element ``value[x]``, e.g. ``valueQuantity``; empty where the template has none."""
+        return next((name for name in self.body.elements or {} if name.startswith("value")), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

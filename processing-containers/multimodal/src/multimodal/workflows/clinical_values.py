@@ -11,7 +11,7 @@ from multimodal.fhirstore import Target
 from multimodal.fhirstore.bodies import is_withdrawn
 from multimodal.index.errors import KeyCollisionError, KeyNameError
 from multimodal.index.keys import Area, KeyRegister, Kind
-from multimodal.mapping.plan import Column
+from multimodal.mapping.plan import Column, Template
 from multimodal.mapping.plan import Mapping as TableMapping
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
@@ -24,6 +24,15 @@ _KINDS = {
     "text": Kind.KEYWORD,
     "boolean": Kind.BOOLEAN,
     "date": Kind.DATE,
+}
+# value[x] of a template -> the cell type that gives such a value
+_TYPES = {
+    "valueQuantity": "number",
+    "valueInteger": "integer",
+    "valueCodeableConcept": "code",
+    "valueString": "text",
+    "valueBoolean": "boolean",
+    "valueDateTime": "date",
 }
 # R4 time units in years, for comparing ages
 _YEARS = {"a": 1.0, "mo": 1 / 12, "wk": 7 / 365.25, "d": 1 / 365.25}
@@ -66,7 +75,8 @@ class _Source:
     """Where the value of a column stands: in Observations with a code, or in one element of a resource."""
 
     key: str
-    column: Column
+    name: str
+    type: str
     resource_type: str
     codings: frozenset[tuple[str, str]] = frozenset()
     element: str = ""
@@ -93,35 +103,52 @@ def read_clinical(target: Target, mappings: Iterable[TableMapping]) -> Clinical:
 
 
 def _sources(mapping: TableMapping, register: KeyRegister, issues: list[Issue]) -> Iterator[_Source]:
-    """Yield the columns that can be joined; one that cannot be told apart from another is an issue."""
-    types = {name: template.type for form in mapping.forms for name, template in form.templates.items()}
-    codes = Counter(coding for column in mapping.columns.values() for coding in _codings(column.code))
-    for column in mapping.columns.values():
-        codings = frozenset(_codings(column.code))
-        if column.verb == "observation" and any(codes[coding] > 1 for coding in codings):
-            issues.append(_refused(column, "another column has the same code, so their values cannot be told apart"))
+    """Yield what can be joined; what cannot be told apart from something else is an issue."""
+    templates = [template for form in mapping.forms for template in form.templates.values()]
+    types = {template.name: template.type for template in templates}
+    coded: list[Column | Template] = [
+        *mapping.columns.values(),
+        *(one for one in templates if one.type == "Observation" and one.value_element),
+    ]
+    codes = Counter(coding for one in coded for coding in _codings(one.code))
+    for one in coded:
+        name, header, type_, verb = _described(one)
+        codings = frozenset(_codings(one.code))
+        if verb == "observation" and any(codes[coding] > 1 for coding in codings):
+            issues.append(_refused(header, "another column has the same code, so their values cannot be told apart"))
             continue
-        place = _place(column, codings, types)
+        place = ("Observation", codings, "") if verb == "observation" and codings else _element(one, types)
         if place is None:
             continue
-        kind = Kind.KEYWORD if column.verb == "patient" else _KINDS.get(column.type, Kind.KEYWORD)
+        kind = Kind.KEYWORD if verb == "patient" else _KINDS.get(type_, Kind.KEYWORD)
         try:
-            yield _Source(register.key(Area.CLINICAL, column.identity, kind), column, *place)
+            yield _Source(register.key(Area.CLINICAL, name, kind), name, type_, *place)
         except (KeyCollisionError, KeyNameError) as error:
-            issues.append(_refused(column, str(error)))
+            issues.append(_refused(header, str(error)))
 
 
-def _place(
-    column: Column, codings: frozenset[tuple[str, str]], types: Mapping[str, str]
-) -> tuple[str, frozenset[tuple[str, str]], str] | None:
-    if column.verb == "observation" and codings:
-        return "Observation", codings, ""
-    if column.verb == "patient" and column.element == "gender":
+def _described(one: Column | Template) -> tuple[str, str, str, str]:
+    """Return name, header, cell type and verb of a column, or of a template that is an Observation."""
+    if isinstance(one, Column):
+        return one.identity, one.header, one.type, one.verb
+    return one.name, one.name, _TYPES.get(one.value_element, ""), "observation"
+
+
+def _element(one: Column | Template, types: Mapping[str, str]) -> tuple[str, frozenset[tuple[str, str]], str] | None:
+    """Return the one element in which the value of a column stands, where its resource can be told."""
+    if isinstance(one, Template):
+        return None
+    if one.verb == "patient" and one.element == "gender":
         return "Patient", frozenset(), "gender"
-    # Only where the type tells the resource: of two Conditions nobody could say which is meant.
-    if column.verb == "into" and column.element.isalpha() and list(types.values()).count(types[column.resource]) == 1:
-        return types[column.resource], frozenset(), column.element
-    return None
+    # Only where the type tells the resource: of two Conditions nobody could say which is meant, and columns
+    # make Observations too.
+    if one.verb != "into" or not one.element.isalpha() or types[one.resource] == "Observation":
+        return None
+    return (
+        (types[one.resource], frozenset(), one.element)
+        if list(types.values()).count(types[one.resource]) == 1
+        else None
+    )
 
 
 def _add_patient(
@@ -152,7 +179,7 @@ def _add_values(
             continue
         when = (str(resource.get("effectiveDateTime", "")), resource["id"])
         place = (patient, source.key)
-        clinical.repeated[source.column.identity] += place in dated
+        clinical.repeated[source.name] += place in dated
         if when >= dated.get(place, ("", "")):
             dated[place] = when
             person.values[source.key] = found
@@ -164,11 +191,11 @@ def _value(resource: Mapping[str, Any], source: _Source) -> Any:
     if resource["resourceType"] != source.resource_type:
         return None
     if source.element:
-        return _plain(resource.get(source.element), source.column.type)
+        return _plain(resource.get(source.element), source.type)
     if not source.codings & set(_codings(resource.get("code", {}))):
         return None
     values = [value for name, value in resource.items() if name.startswith("value")]
-    return _plain(values[0], source.column.type) if values else None
+    return _plain(values[0], source.type) if values else None
 
 
 def _plain(value: Any, kind: str) -> Any:
@@ -191,6 +218,6 @@ def _codings(concept: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield coding.get("system", ""), coding["code"]
 
 
-def _refused(column: Column, reason: str) -> Issue:
+def _refused(header: str, reason: str) -> Issue:
     code = IssueCode.KEY_REFUSED
-    return Issue(code.code, reason, column=column.header, suggestion=code.suggestion)
+    return Issue(code.code, reason, column=header, suggestion=code.suggestion)
