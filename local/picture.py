@@ -23,15 +23,33 @@ STAGES = ("Stage I", "Stage II", "Stage IIIA", "Stage IIIB")
 PATIENT_KEY = "00100020 PatientID_keyword"
 MODALITY_KEY = "00080060 Modality_keyword"
 STAGE_KEY = "00000000 ClinicalStageGroup_keyword"
-VOLUME_KEY = "00000000 RadiomicsLesionMeshVolume_float"
+REGION_KEY = "00000000 RadiomicsRegion_keyword"
+VOLUME_KEY = "00000000 RadiomicsMeshVolume_float"
+LESION = "GTV-1"
+PARTS = {
+    "from the scan": [PATIENT_KEY, MODALITY_KEY, "00080020 StudyDate_date", "00180050 SliceThickness_float"],
+    "from the table, by way of FHIR": [
+        f"00000000 Clinical{name}"
+        for name in (
+            "Age_float", "Sex_keyword", "StageGroup_keyword", "Hb_float", "Crp_float", "Smoking_keyword",
+            "SurvivalDays_integer", "VitalStatus_keyword",
+        )
+    ],
+    "from the regions": [
+        REGION_KEY,
+        VOLUME_KEY,
+        *(f"00000000 Radiomics{name}_float" for name in ("LongestDiameter", "MeanIntensity", "Sphericity")),
+    ],
+}  # fmt: skip
 Document = Mapping[str, Any]
 
 
-def draw_result(stores: Stores, cohort: Path, file: Path, patient: str = "DEMO-006") -> Path:
+def draw_result(stores: Stores, cohort: Path, file: Path, patient: str = "DEMO-009") -> Path:
     """Draw the demo's result from the servers' content and return `file`."""
     with SeriesIndex(stores.get("search", "opensearch")) as index:
         documents = [document for _, document in index.scan()]
     figure, axes = plt.subplots(1, 3, figsize=(15, 5.2), width_ratios=(1, 1.35, 1.15), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.18, h_pad=0.16)  # type: ignore[union-attr]
     _draw_scan(axes[0], cohort / "dicom" / patient)
     axes[0].set_title(f"The scan of {patient}\nand its regions, from the PACS", loc="left", fontsize=11, color=INK)
     _draw_document(axes[1], next(d for d in documents if _is(d, patient, "CT")))
@@ -58,12 +76,13 @@ def _draw_scan(axes: Axes, folder: Path) -> None:
             axes.contour(plane, levels=[0.5], colors=colour, linewidths=1.8)
             rows, columns = np.nonzero(plane)
             axes.annotate(
-                roi.name,
+                f" {roi.name} ",
                 (columns.max() + 2, rows.mean()),
                 color=colour,
                 fontsize=10,
                 va="center",
             )
+    axes.set_anchor("N")  # its top in line with its neighbours'
     axes.set_axis_off()
 
 
@@ -85,29 +104,34 @@ def _plane(roi: Roi, volume: Volume, z: int) -> np.ndarray[Any, np.dtype[np.bool
 
 def _draw_document(axes: Axes, document: Document) -> None:
     """Write the keys and values that show where the parts of the document come from."""
-    parts = {
-        "from the scan": [PATIENT_KEY, MODALITY_KEY, "0020000D StudyInstanceUID_keyword"],
-        "from the table, by way of FHIR": [key for key in sorted(document) if key.startswith("00000000 Clinical")][:8],
-        "from the features": [key for key in sorted(document) if key.startswith("00000000 Radiomics")][:6],
-    }
     y = 1.0
-    for title, keys in parts.items():
+    for title, keys in PARTS.items():
         axes.text(0, y, title, fontsize=10, weight="bold", color=INK, va="top", transform=axes.transAxes)
         y -= 0.055
         for key in keys:
             name = key.split(" ", 1)[-1]
             value = document.get(key)
-            text = f"{value:,.2f}" if isinstance(value, float) else str(value)
+            text = ", ".join(_shown(one) for one in (value if isinstance(value, list) else [value]))
             axes.text(0.02, y, name, fontsize=8.5, color=MUTED, va="top", transform=axes.transAxes)
-            axes.text(0.62, y, text[:30], fontsize=8.5, color=INK, va="top", transform=axes.transAxes)
+            axes.text(0.62, y, text[:34], fontsize=8.5, color=INK, va="top", transform=axes.transAxes)
             y -= 0.046
         y -= 0.03
     axes.set_axis_off()
 
 
+def _shown(value: Any) -> str:
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def _lesion_volume(document: Document) -> float:
+    """Return the volume of the lesion, cm³; regions and their values are parallel lists."""
+    regions, volumes = ([x] if not isinstance(x, list) else x for x in (document[REGION_KEY], document[VOLUME_KEY]))
+    return float(volumes[regions.index(LESION)]) / 1000
+
+
 def _draw_effect(axes: Axes, documents: Sequence[Document]) -> None:
     points = [
-        (STAGES.index(document[STAGE_KEY]), document[VOLUME_KEY] / 1000, document[PATIENT_KEY])
+        (STAGES.index(document[STAGE_KEY]), _lesion_volume(document), document[PATIENT_KEY])
         for document in documents
         if document.get(MODALITY_KEY) == "CT" and document.get(STAGE_KEY) in STAGES and VOLUME_KEY in document
     ]

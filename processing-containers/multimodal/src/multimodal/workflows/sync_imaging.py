@@ -22,7 +22,7 @@ from multimodal.workflows.loading import load_into
 
 SOURCE = "sync-imaging"
 _STUDY_FIELDS = (
-    "PatientID", "PatientSex", "PatientBirthDate", "StudyDate", "StudyTime", "TimezoneOffsetFromUTC",
+    "PatientID", "StudyDate", "StudyTime", "TimezoneOffsetFromUTC",
     "StudyDescription",
 )  # fmt: skip
 _SERIES_FIELDS = (
@@ -129,7 +129,7 @@ def _resources(dicom: DicomWeb, study: DicomJson, uid: str) -> list[dict[str, An
     }
     patient = PatientRef(dicom.store.patient_system, text(study, "PatientID"))
     return [
-        imaging_patient(patient, sex=text(study, "PatientSex"), birth_date=text(study, "PatientBirthDate")),
+        imaging_patient(patient),
         imaging_study(study, series, patient, instances),
     ]
 

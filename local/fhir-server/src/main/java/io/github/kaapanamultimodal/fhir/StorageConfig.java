@@ -5,6 +5,7 @@ import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
 import ca.uhn.fhir.jpa.api.config.ThreadPoolFactoryConfig;
+import ca.uhn.fhir.jpa.api.model.HistoryCountModeEnum;
 import ca.uhn.fhir.jpa.batch2.JpaBatch2Config;
 import ca.uhn.fhir.jpa.binary.api.IBinaryStorageSvc;
 import ca.uhn.fhir.jpa.binstore.DatabaseBinaryContentStorageSvcImpl;
@@ -131,6 +132,8 @@ public class StorageConfig {
 		s.setEnableTaskPreExpandValueSets(false);
 		// A search issued right after a load must see the load.
 		s.setReuseCachedSearchResultsForMillis(null);
+		// ... and a count of the history, too: by default it is remembered for a minute.
+		s.setHistoryCountMode(HistoryCountModeEnum.COUNT_ACCURATE);
 		s.setSearchPreFetchThresholds(List.of(2000, 20000, -1));
 		return s;
 	}
