@@ -48,8 +48,8 @@ def draw_result(stores: Stores, cohort: Path, file: Path, patient: str = "DEMO-0
     """Draw the demo's result from the servers' content and return `file`."""
     with SeriesIndex(stores.get("search", "opensearch")) as index:
         documents = [document for _, document in index.scan()]
-    figure, axes = plt.subplots(1, 3, figsize=(15, 5.2), width_ratios=(1, 1.35, 1.15), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.18, h_pad=0.16)  # type: ignore[union-attr]
+    figure, axes = plt.subplots(1, 3, figsize=(15, 5.2), width_ratios=(1, 1.35, 1.15))
+    figure.set_layout_engine("constrained", w_pad=0.18, h_pad=0.16)
     _draw_scan(axes[0], cohort / "dicom" / patient)
     axes[0].set_title(f"The scan of {patient}\nand its regions, from the PACS", loc="left", fontsize=11, color=INK)
     _draw_document(axes[1], next(d for d in documents if _is(d, patient, "CT")))
@@ -81,6 +81,7 @@ def _draw_scan(axes: Axes, folder: Path) -> None:
                 color=colour,
                 fontsize=10,
                 va="center",
+                bbox={"facecolor": "black", "alpha": 0.6, "pad": 1, "edgecolor": "none"},
             )
     axes.set_anchor("N")  # its top in line with its neighbours'
     axes.set_axis_off()
@@ -104,7 +105,7 @@ def _plane(roi: Roi, volume: Volume, z: int) -> np.ndarray[Any, np.dtype[np.bool
 
 def _draw_document(axes: Axes, document: Document) -> None:
     """Write the keys and values that show where the parts of the document come from."""
-    y = 1.0
+    y = 0.98
     for title, keys in PARTS.items():
         axes.text(0, y, title, fontsize=10, weight="bold", color=INK, va="top", transform=axes.transAxes)
         y -= 0.055
