@@ -12,6 +12,7 @@ from multimodal.bucket import FolderBucket, LockedError
 from multimodal.fhirstore import FhirServer, NdjsonFolder
 from multimodal.mapping import MappingError
 from multimodal.model.errors import DataRefusedError, RemoteError
+from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.transport.session import HttpSession, LoginRefusedError
 from multimodal.transport.stores import Auth, Store
@@ -98,6 +99,27 @@ def test_bad_cells_and_rows_are_named_and_the_rest_is_stored(
     assert server.count("Observation", {"_source": f"urn:multimodal:{study.id}"}) == 2
     lines = (tmp_path / "report/quarantine.csv").read_text(encoding="utf-8-sig").splitlines()
     assert lines == ["row,sheet,pid,sex,hb", "3,,P2,X,13", "4,,P3,m,n/a", "5,,Q4,m,14", "6,,P1,f,15"]
+
+
+def test_a_typing_error_takes_nothing_away_that_was_stored(
+    server: FhirServer, bucket: FolderBucket, tmp_path: Path
+) -> None:
+    """The value is unknown this month, which is not the same as gone; an emptied cell or a removed row is gone."""
+    study = SmallStudy(tmp_path, "entered-in-error")
+    run(study, server, bucket)
+    rows = [(f"P{number}", "fm"[number % 2], str(10 + number / 10)) for number in range(8)]
+    rows[3], rows[5] = ("P3", "m", "n/a"), ("P5", "m", "")
+    study.write(rows)
+    result = run(study, server, bucket, run_id="r2")
+    assert result.counts["Observation deleted"] == 1
+    assert result.counts["Observation absent, kept"] == 1
+    kept = {
+        found["subject"]["reference"]
+        for found in server.search("Observation", {"_source": f"urn:multimodal:{study.id}"})
+        if found["status"] != "entered-in-error"
+    }
+    assert PatientRef(study.system, "P3").reference in kept
+    assert PatientRef(study.system, "P5").reference not in kept
 
 
 def test_when_no_row_can_be_used_nothing_is_stored(

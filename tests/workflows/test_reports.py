@@ -11,7 +11,8 @@ from multimodal.bucket import FolderBucket
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
 from multimodal.model.results import Status, WorkflowResult
-from multimodal.workflows.reports import ImportReport, errors_csv, quarantine_csv, write_reports
+from multimodal.workflows.import_report import ImportReport
+from multimodal.workflows.reports import errors_csv, quarantine_csv, write_reports
 
 ISSUE = Issue("E101", "'ü' is not a number", row=7, record="P1", column="Größe", value='a,"b"\nc', suggestion="fix")
 

@@ -62,7 +62,8 @@ def load(
         Only say what would be written; the manifest is left as it is.
     deletes : {'keep', 'entered-in-error', 'delete'}
         What to do with resources of earlier loads that `groups` no longer has: nothing; mark them as entered in
-        error where their type has such a status, and delete the others; delete. Shared resources are kept.
+        error where their type has such a status, and delete the others; delete. Shared resources are kept, and so
+        is what was made from an origin that is incomplete this time.
     most_deletes : float
         Share of the earlier resources that may vanish at once.
     progress : Progress
@@ -125,7 +126,12 @@ class _Load:
         report.refused.extend(plan.refused)
         report.warnings.extend(plan.warnings)
         report.unchanged = plan.counts("unchanged")
-        absent = plan.absent()
+        absent = []
+        for entry in plan.absent():
+            if plan.is_unknown(entry):
+                report.absent[entry.resource_type] += 1
+            else:
+                absent.append(entry)
         if deletes == "keep" or plan.is_empty:
             report.absent.update(entry.resource_type for entry in absent)
             absent = []

@@ -49,6 +49,7 @@ class Plan:
         self._database = sqlite3.connect("")  # a temporary file of sqlite's own, gone with the connection
         self._database.executescript(_SCHEMA)
         self._groups = 0
+        self._incomplete: set[str] = set()
         self.refused: list[Issue] = []
         self.warnings: list[str] = []
 
@@ -64,6 +65,8 @@ class Plan:
         """Check the resources of `groups` and note what each of them changes."""
         for group in groups:
             self._groups += 1
+            if group.incomplete:
+                self._incomplete.add(group.origin)
             for part, resource in enumerate(self._sound(group)):
                 if resource["resourceType"] in SHARED:
                     self._add_shared(group, part, resource)
@@ -104,6 +107,10 @@ class Plan:
             if entry.resource_type not in KEPT
             and not self._database.execute(planned, (entry.resource_type, entry.resource_id)).fetchone()
         ]
+
+    def is_unknown(self, entry: Entry) -> bool:
+        """Whether the input has the entry's origin, but could not be read as a whole there."""
+        return entry.origin in self._incomplete
 
     def known(self) -> int:
         """Return how many resources earlier loads of this scope wrote, shared ones apart."""

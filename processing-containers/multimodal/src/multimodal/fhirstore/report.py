@@ -24,12 +24,16 @@ class Group:
         Row of the source, as a spreadsheet counts.
     sheet : str
         Sheet of that row.
+    incomplete : bool
+        Whether something of the origin could not be read this time: what earlier loads stored of it is then not
+        absent, only unknown.
     """
 
     resources: Sequence[dict[str, Any]]
     origin: str = ""
     row: int | None = None
     sheet: str = ""
+    incomplete: bool = False
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def run_task(task: Task, context: TaskContext) -> int:
 
 def outcome(result: WorkflowResult) -> dict[str, bytes]:
     """Return the files that tell what a task did, by name."""
-    text = orjson.dumps(result.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    text = orjson.dumps(result.as_json(), option=orjson.OPT_INDENT_2)  # counts as they were given: what came in first
     return {"result.json": text + b"\n", "errors.csv": errors_csv(result.issues)}
 
 

@@ -89,6 +89,12 @@ class FormRun:
         elements = [(column, headers[column.header]) for column in form.patient_elements if column.header in headers]
         self._patients = PatientMaker(mapping.subject, elements, mapping.meta_source, origin.noted)
 
+    def named(self, row: Row) -> Row:
+        """Return the row with its record: its key, where the source gives it no name of its own."""
+        if row.record or not row.usable:
+            return row
+        return row._replace(record=" / ".join([row.values[header].strip() for header in self._key_headers]))
+
     def process(self, row: Row) -> tuple[list[Resource], list[Issue]]:
         """Return the resources of a row and its issues; a row without identity gives no resources."""
         if not row.usable:
@@ -98,7 +104,7 @@ class FormRun:
         key = SEPARATOR.join(parts)
         subject = {"reference": f"Patient/{patient_id(self._system, value)}"}
         state = RowState(row, key, subject, self._headers, self._readers, self._noted)
-        problems = [replace(problem, record=" / ".join(parts)) for problem in row.problems]
+        problems = [replace(problem, record=row.record) for problem in row.problems]
         if not self._identified(state, value, parts):
             return [], [*problems, *state.issues]
         first = self._seen.keys.setdefault((self.form.name, key), row.number)

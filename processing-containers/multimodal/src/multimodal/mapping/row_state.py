@@ -93,7 +93,7 @@ class RowState:
                 message=message,
                 row=row.number,
                 sheet=row.sheet,
-                record=row.record or self.key.replace("\x1f", " / "),
+                record=row.record,
                 event=row.event,
                 instance=row.instance,
                 column=column,

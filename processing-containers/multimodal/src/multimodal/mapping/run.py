@@ -110,10 +110,10 @@ class MappingRun:
             parts = (self.mapping.id, form.name) if form.name else (self.mapping.id,)
             origin = Origin(parts, self.mapping.meta_source, self.mapping.status, self._note)
             signs = self._signs.get(form.name, {})
-            process = FormRun(self.mapping, form, _headers(form, table), signs, seen, origin).process
-            for row in table.rows:
+            run = FormRun(self.mapping, form, _headers(form, table), signs, seen, origin)
+            for row in map(run.named, table.rows):
                 self.rows += 1
-                resources, issues = process(row)
+                resources, issues = run.process(row)
                 yield RowResult(row, resources, issues)
                 if self.rows % _PROGRESS_ROWS == 0:
                     self._progress("rows", self.rows)

@@ -40,7 +40,7 @@ def run(context: TaskContext) -> WorkflowResult:
                 target=FhirServer(session),
                 bucket=context.bucket,
                 report_dir=context.out_dir,
-                run_id=context.run_name,
+                run_id=f"{context.run_name}/{context.task_id}",  # its reports beside the host's
                 dry_run=dry_run,
                 progress=context.progress,
             )

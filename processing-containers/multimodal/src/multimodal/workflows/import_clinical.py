@@ -19,8 +19,9 @@ from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.resources.provenance import provenances
 from multimodal.tables.rows import Row
+from multimodal.workflows.import_report import ImportReport
 from multimodal.workflows.manifests import manifest_in
-from multimodal.workflows.reports import ImportReport, write_reports
+from multimodal.workflows.reports import write_reports
 
 _MOST_DELETES = 0.2
 
@@ -150,9 +151,9 @@ class _Import:
             if issues:
                 self._issues.extend(issues)
                 self._quarantine.append(_original(row))
-            if resources:
-                self._references.extend(f"{resource['resourceType']}/{resource['id']}" for resource in resources)
-                yield Group(resources, origin=row.record, row=row.number, sheet=row.sheet)
+            self._references.extend(f"{resource['resourceType']}/{resource['id']}" for resource in resources)
+            if resources or issues:
+                yield Group(resources, row.record, row.number, row.sheet, incomplete=bool(issues))
 
     def note(self, report: LoadReport) -> None:
         """Keep what the load says."""

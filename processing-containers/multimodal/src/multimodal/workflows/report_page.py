@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.results import Status
-
-if TYPE_CHECKING:
-    from multimodal.workflows.reports import ImportReport
+from multimodal.workflows.import_report import ImportReport
 
 _ISSUES_SHOWN = 20
 _VALUES_SHOWN = 30
