@@ -55,7 +55,7 @@ def test_pages_in_a_circle_end(proxy: CountingProxy, proxied: FhirServer) -> Non
 
 def test_a_refused_bundle_says_why(server: FhirServer, study: Study) -> None:
     with pytest.raises(FhirRefusedError, match="not found") as error:
-        server.transaction([put(study.observation(1, 1, 2.0))])
+        server.transaction([put(study.condition(1))])
     assert error.value.status == 400
     assert study.patient(1)["id"] in error.value.diagnostics
 
