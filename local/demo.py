@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import sys
 import time
@@ -18,7 +19,7 @@ from local.airflow import ROOT, AirflowHome, DagResult, run_dag
 from local.census import census, changes
 from local.cohort import generate
 from local.install import RUN
-from local.picture import draw_result
+from local.picture import PICTURED, draw_result
 from local.stack import Stack, up
 from multimodal.dicomweb import open_dicomweb
 from multimodal.model.errors import MultimodalError
@@ -107,12 +108,22 @@ def _show(results: dict[str, DagResult]) -> None:
     )
     for dag_id, result in results.items():
         counts = result.result_of(dag_id).get("counts", {})
+        if dag_id == "join-metadata":
+            counts = _of_all_joins(counts, results)
         for name, number in counts.items():
             if number:
                 table.add_row(dag_id, f"{number:,}", name)
                 dag_id = ""
         table.add_section()
     console.print(table)
+
+
+def _of_all_joins(last: dict[str, int], results: dict[str, DagResult]) -> dict[str, int]:
+    """Return the counts of the last join, with what the joins at the end of the other workflows wrote before it."""
+    joins = [result.result_of("join-metadata").get("counts", {}) for result in results.values()]
+    written = ("documents created", "documents updated")
+    summed = {f"{name}, all joins": sum(counts.get(name, 0) for counts in joins) for name in written}
+    return {**summed, **{name: number for name, number in last.items() if name not in written}}
 
 
 def _show_refused(results: dict[str, DagResult]) -> None:
@@ -138,6 +149,7 @@ def _issues(file: Path) -> Sequence[dict[str, str]]:
 
 
 def _show_addresses(stack: Stack, results: dict[str, DagResult], picture: Path) -> None:
+    series = json.loads((COHORT / "planted.json").read_text(encoding="utf-8"))["series"][PICTURED]["CT"]
     console.print("\nTo look at:")
     user = f"user {stack.orthanc.user}, password in {stack.password_file.relative_to(ROOT)}"
     report = results["import-clinical"].folder / "import-clinical" / "report.html"
@@ -146,10 +158,18 @@ def _show_addresses(stack: Stack, results: dict[str, DagResult], picture: Path) 
         "import report": report.relative_to(ROOT),
         "scans": f"{stack.orthanc.url.rsplit('/', 1)[0]}/app/explorer.html  ({user})",
         "FHIR": f"{stack.hapi.url}/Observation?_count=20&_pretty=true",
-        "index": f"{stack.opensearch.url}/project_default/_search?pretty",
+        "index": f"{stack.opensearch.url}/project_default/_doc/{series}?pretty",
+        "stores file": stack.stores_file.relative_to(ROOT),
     }
     for name, place in places.items():
         console.print(f"  {name:<14} {place}", markup=False, soft_wrap=True)
+    console.print("\nTo go on with, for example:")
+    stores_option = f"--stores {stack.stores_file.relative_to(ROOT)}"
+    for command in (
+        f"stores {stores_option}",
+        f"pull --store pacs --series {series} --out series {stores_option}",
+    ):
+        console.print(f"  .venv/bin/multimodal {command}", markup=False, soft_wrap=True)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -26,6 +26,8 @@ STAGE_KEY = "00000000 ClinicalStageGroup_keyword"
 REGION_KEY = "00000000 RadiomicsRegion_keyword"
 VOLUME_KEY = "00000000 RadiomicsMeshVolume_float"
 LESION = "GTV-1"
+PICTURED = "DEMO-009"
+_APART = 1.6  # cm³ between two labels that can both be read
 PARTS = {
     "from the scan": [PATIENT_KEY, MODALITY_KEY, "00080020 StudyDate_date", "00180050 SliceThickness_float"],
     "from the table, by way of FHIR": [
@@ -44,7 +46,7 @@ PARTS = {
 Document = Mapping[str, Any]
 
 
-def draw_result(stores: Stores, cohort: Path, file: Path, patient: str = "DEMO-009") -> Path:
+def draw_result(stores: Stores, cohort: Path, file: Path, patient: str = PICTURED) -> Path:
     """Draw the demo's result from the servers' content and return `file`."""
     with SeriesIndex(stores.get("search", "opensearch")) as index:
         documents = [document for _, document in index.scan()]
@@ -112,7 +114,7 @@ def _draw_document(axes: Axes, document: Document) -> None:
         for key in keys:
             name = key.split(" ", 1)[-1]
             value = document.get(key)
-            text = ", ".join(_shown(one) for one in (value if isinstance(value, list) else [value]))
+            text = "; ".join(_shown(one) for one in (value if isinstance(value, list) else [value]))
             axes.text(0.02, y, name, fontsize=8.5, color=MUTED, va="top", transform=axes.transAxes)
             axes.text(0.62, y, text[:34], fontsize=8.5, color=INK, va="top", transform=axes.transAxes)
             y -= 0.046
@@ -121,7 +123,7 @@ def _draw_document(axes: Axes, document: Document) -> None:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _lesion_volume(document: Document) -> float:
@@ -136,9 +138,12 @@ def _draw_effect(axes: Axes, documents: Sequence[Document]) -> None:
         for document in documents
         if document.get(MODALITY_KEY) == "CT" and document.get(STAGE_KEY) in STAGES and VOLUME_KEY in document
     ]
-    for stage, volume, patient in points:
+    labelled = dict.fromkeys(range(len(STAGES)), -np.inf)
+    for stage, volume, patient in sorted(points):
         axes.plot(stage, volume, "o", color=REGION_COLOURS[0], markersize=8, alpha=0.85)
-        axes.annotate(patient.removeprefix("DEMO-"), (stage + 0.09, volume), fontsize=7.5, color=MUTED, va="center")
+        height = max(volume, labelled[stage] + _APART)
+        labelled[stage] = height
+        axes.annotate(patient.removeprefix("DEMO-"), (stage + 0.09, height), fontsize=7.5, color=MUTED, va="center")
     axes.set_xticks(range(len(STAGES)), STAGES)
     axes.set_xlim(-0.5, len(STAGES) - 0.4)
     axes.set_ylabel("mesh volume of the lesion, cm³", color=INK)
