@@ -101,7 +101,20 @@ def test_a_project_is_not_looked_at_where_nothing_asks_for_it() -> None:
         ("stores: {a: {kind: dicomweb, url: http://x}}", '"patient_system" is a required'),
         ("stores: {a: {kind: opensearch, url: http://x}}", '"index" is a required'),
         ("stores: {a: {kind: folder}}", '"path" is a required'),
-        ("stores: {a: {kind: ftp, url: http://x}}", "stores/a/kind"),
+        (
+            "stores: {a: {kind: fihr, url: http://x}}",
+            "stores/a/kind: the value is none of dicomweb, fhir, opensearch, folder; did you mean 'fhir'",
+        ),
+        ("stores: {a: {kind: ftp, url: http://x}}", "stores/a/kind: .* opensearch, folder$"),
+        ("stores: {a: {kind: fhir, urll: http://x}}", "'urll' was unexpected.*did you mean 'url'"),
+        (
+            "stores: {a: {kind: fhir, url: http://x, auth: {basic: {user: u}}}}",
+            'basic: "password_env" is a required property; or "password_file" is a required property$',
+        ),
+        (
+            "stores: {a: {kind: fhir, url: http://x, auth: {basic: {user: u, password_env: A, password_file: b}}}}",
+            "keys of several alternatives",
+        ),
         ("stores: {a: {kind: fhir, url: ftp://x}}", "stores/a/url"),
         ("stores: {a: {kind: fhir, url: 'http://x/{user}'}}", "placeholder"),
         ("stores: {a: {kind: fhir, url: http://x, bogus: 1}}", "bogus"),
@@ -137,6 +150,7 @@ def test_a_file_that_is_no_text() -> None:
         "url: http://x, auth: {bearer: hunter2}",
         "url: http://x, auth: hunter2",
         "url: http://u:hunter2@x",
+        "url: http://x, kind: hunter2",
         "url: http://x, proxy: http://u:hunter2@proxy",
         "url: http://x, auth: {bearer_env: {a: hunter2}}",
         "url: http://x, url: hunter2",
@@ -145,7 +159,7 @@ def test_a_file_that_is_no_text() -> None:
 )
 def test_a_secret_in_the_wrong_place_is_refused_and_not_repeated(line: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        loaded(f"stores: {{a: {{kind: fhir, {line}}}}}")
+        loaded(f"stores: {{a: {{{line if 'kind:' in line else 'kind: fhir, ' + line}}}}}")
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
 

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.model.schema_words import Place, worded
 
 DEFAULT_PROFILE = "pyradiomics-compat"
 _MINIMUM = {"voxels": 2, "dimensions": 2}
@@ -99,7 +100,8 @@ def _parse(text: str, file: Path) -> Profile:
     plain = json.loads(json.dumps(document, default=str))
     wrong = next(iter(_validator().iter_errors(plain)), None)
     if wrong is not None:
-        _refuse(document, list(wrong.instance_path), wrong.message, file)
+        finding = worded(wrong, _schema())
+        _refuse(document, finding.place, finding.text, file)
     settings = {
         **plain,
         "minimum": _MINIMUM | plain.get("minimum", {}),
@@ -116,12 +118,18 @@ def _resampling(chosen: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 @cache
+def _schema() -> dict[str, Any]:
+    text = resources.files(__package__).joinpath("profile.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+@cache
 def _validator() -> Any:
-    schema = resources.files(__package__).joinpath("profile.schema.json").read_text(encoding="utf-8")
-    return jsonschema_rs.validator_for(json.loads(schema))
+    return jsonschema_rs.validator_for(_schema())
 
 
-def _refuse(document: Any, path: list[str | int], message: str, file: Path) -> NoReturn:
+def _refuse(document: Any, path: Place, message: str, file: Path) -> NoReturn:
     """Raise with the line of the innermost key of `path` that has one."""
     line: int | None = None
     here = document

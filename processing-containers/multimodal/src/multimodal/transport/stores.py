@@ -17,11 +17,13 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.model.schema_words import worded
 from multimodal.transport.errors import UnknownStoreError
 
 __all__ = ["Auth", "Store", "Stores", "UnknownStoreError", "load_stores"]
 
 _SCHEMA = orjson.loads(files("multimodal.transport").joinpath("stores.schema.json").read_bytes())
+_MASK = "the value"
 _WITH_PROJECT = ("url", "path", "index")
 # What may replace {project}: nothing that could end a host name, a path segment or an index name early.
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -127,14 +129,15 @@ def load_stores(file: Path | None = None, *, project: str = "default") -> Stores
     text, origin = _read(file)
     content = _parse(text, origin)
     # Values are masked: somebody may have put the secret itself where its name belongs.
-    validator = jsonschema_rs.validator_for(_SCHEMA, mask="the value")
+    validator = jsonschema_rs.validator_for(_SCHEMA, mask=_MASK)
     try:
         problem = next(iter(validator.iter_errors(content)), None)
     except ValueError as error:  # a key that is no text, or a value that JSON does not know
         raise ConfigurationError("keys and values must be plain texts, numbers and lists", file=origin) from error
     if problem is not None:
-        where = "/".join(str(part) for part in problem.instance_path) or "top level"
-        raise ConfigurationError(f"{where}: {problem.message}", file=origin)
+        finding = worded(problem, _SCHEMA, mask=_MASK)
+        where = "/".join(str(part) for part in finding.place) or "top level"
+        raise ConfigurationError(f"{where}: {finding.text}", file=origin)
     return Stores(content["stores"], project)
 
 
