@@ -88,6 +88,26 @@ def test_the_stores_are_listed_and_checked(stores: Path, capsys: pytest.CaptureF
     assert run("stores", "--stores", str(stores), "check", "other") == 2
 
 
+def test_the_options_stand_before_or_after_check(
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stores(stores, "http://127.0.0.1:1")
+    assert run("stores", "check", "bucket", "--stores", str(stores), "--project", "p1") == 0
+    assert "bucket/p1 can be made" in capsys.readouterr().out
+    assert run("stores", "--project", "p2", "check", "bucket", "--stores", str(stores)) == 0
+    assert "bucket/p2 can be made" in capsys.readouterr().out
+    assert run("stores", "--project", "p2", "--stores", "none.yaml", "check", "bucket", "--stores", str(stores)) == 0
+    assert run("stores", "--stores", str(stores), "check", "bucket") == 0
+    for name in ("MULTIMODAL_STORES", "MULTIMODAL_STORES_YAML"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path / "..")
+    capsys.readouterr()
+    assert run("stores", "check", "--help") == 0
+    assert "--stores" in capsys.readouterr().out
+    assert run("stores", "check", "pacs") == 2
+    assert "cannot read the stores file" in capsys.readouterr().err
+
+
 def test_a_secret_that_is_not_set(
     stores: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

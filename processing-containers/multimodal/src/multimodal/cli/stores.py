@@ -15,22 +15,23 @@ from multimodal.workflows.check_stores import check_store
 @stores_option
 @project_option
 @click.pass_context
-def command(context: click.Context, stores_file: Path | None, project: str) -> int:
+def command(context: click.Context, stores_file: Path | None, project: str) -> None:
     """List the named stores, or check that one answers."""
+    # The file is read only where it is needed: `stores check --help` must work without one.
+    context.default_map = {"check": {"stores_file": stores_file, "project": project}}
+    if context.invoked_subcommand is not None:
+        return
     stores = load_stores(stores_file, project=project)
-    context.obj = stores
-    if context.invoked_subcommand is None:
-        width = max((len(store.name) for store in stores), default=0)
-        for store in stores:
-            click.echo(f"{store.name:{width}}  {store.kind:10}  {store.url or store.path}")
-    return 0
+    width = max((len(store.name) for store in stores), default=0)
+    for store in stores:
+        click.echo(f"{store.name:{width}}  {store.kind:10}  {store.url or store.path}")
 
 
 @command.command("check")
 @click.argument("name")
-@click.pass_context
-def check(context: click.Context, name: str) -> int:
+@stores_option
+@project_option
+def check(name: str, stores_file: Path | None, project: str) -> None:
     """Make a real call to the store NAME and say what was found."""
-    found = check_store(context.obj.get(name))
+    found = check_store(load_stores(stores_file, project=project).get(name))
     click.echo(f"{name}: {found}")
-    return 0
