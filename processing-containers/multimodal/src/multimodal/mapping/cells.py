@@ -10,6 +10,7 @@ from typing import Any
 
 from multimodal.mapping.errors import CellError
 from multimodal.model.issue_codes import IssueCode
+from multimodal.tables.rows import NumberText
 from multimodal.terminology.concepts import Concept
 from multimodal.terminology.translation import EXACT, Translation, TranslationTable
 from multimodal.terminology.units import UCUM, Unit
@@ -47,7 +48,7 @@ class NumberReader:
     Parameters
     ----------
     decimal : {".", ","}
-        The decimal sign, decided for the whole column.
+        The decimal sign, decided for the whole column; a `NumberText` has its own.
     thousands : str
         Sign between groups of three digits; none unless declared.
     whole : bool
@@ -72,6 +73,8 @@ class NumberReader:
         CellError
             E101 if it is none, E102 outside the limits, E105 where the decimal sign is unclear.
         """
+        if isinstance(text, NumberText):
+            return self._within(self._finite(text, text), text)
         plain = text
         if self.thousands and self.thousands in plain:
             plain = self._without_groups(text)
@@ -84,7 +87,9 @@ class NumberReader:
             if self.decimal not in plain:
                 raise _not_a_number(text, f"; the decimal sign of this column is {self.decimal!r}")
             plain = plain.replace(",", ".")
-        value = self._finite(plain, text)
+        return self._within(self._finite(plain, text), text)
+
+    def _within(self, value: float, text: str) -> float:
         if self.limits:
             check_limits(value, self.limits, text)
         return value
@@ -142,7 +147,7 @@ def read_text(text: str) -> str:
     """
     if _CONTROL.search(text):
         raise CellError(IssueCode.NOT_TEXT, "the cell holds a control character, which FHIR forbids")
-    return text
+    return str(text)
 
 
 def read_boolean(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from multimodal.tables.rows import Row
+from multimodal.tables.rows import NumberText, Row
 
 MIXED = "mixed"
 _NUMBER = re.compile(r"(?:<=|>=|<|>|≤|≥)?\s*[+-]?\d*([.,])\d*(?:[eE][+-]?\d{1,3})?(?:\s*[-–]\s*\d*\1\d*)?", re.ASCII)
@@ -26,7 +26,7 @@ def decide_decimals(rows: Iterable[Row], columns: Sequence[tuple[str, str]], tho
     Notes
     -----
     ``1,54`` and ``1.54`` in one column make it mixed: nothing says which of them is meant otherwise. A text that is
-    no number decides nothing.
+    no number decides nothing, nor does a cell that is a number in its workbook.
     """
     signs: dict[str, set[str]] = {name: set() for name, _ in columns}
     candidates = [sign for sign in ".," if sign != thousands]
@@ -43,5 +43,7 @@ def decide_decimals(rows: Iterable[Row], columns: Sequence[tuple[str, str]], tho
 
 
 def _sign(text: str, thousands: str) -> str:
+    if isinstance(text, NumberText):
+        return ""
     match = _NUMBER.fullmatch(text.strip().replace(thousands, "") if thousands else text.strip())
     return match[1] if match else ""

@@ -13,6 +13,7 @@ from multimodal.mapping.row_state import Resource, RowState
 from multimodal.model.issue_codes import IssueCode
 from multimodal.resources.checks import check_resource
 from multimodal.resources.shapes import validate
+from multimodal.tables.rows import NumberText
 
 Emit = Callable[[RowState], Resource | None]
 
@@ -61,7 +62,9 @@ class Remembered:
         """Return the outcome of this column's cell, reporting an error."""
         text = state.values[self.header].strip()
         unit_text = state.values[self.unit_header].strip() if self.unit_header else ""
-        key = (text, unit_text) if self.unit_header else text
+        key: Any = (text, unit_text) if self.unit_header else text
+        if isinstance(text, NumberText):  # equals the same digits written as text, which may mean another number
+            key = (NumberText, text, unit_text)
         outcome = self.known.get(key)
         if outcome is None:
             if len(self.known) >= _MOST_REMEMBERED:
@@ -94,7 +97,8 @@ def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
     header, known = outcomes.header, outcomes.known
 
     def emit(state: RowState) -> Resource | None:
-        outcome = known.get(state.values[header].strip())
+        text = state.values[header].strip()
+        outcome = known.get(text) if text.__class__ is str else None
         if outcome is None or outcome.note or outcome.error is not None:
             outcome = outcomes(state)
         element = outcome.element

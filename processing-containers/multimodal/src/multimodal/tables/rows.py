@@ -37,6 +37,20 @@ class SourceSpec:
     sheets: Mapping[str, SheetSpec] = field(default_factory=dict)
 
 
+class NumberText(str):
+    """The text of a cell that is a number in its file: its decimal sign is ``.``, whatever the column declares.
+
+    Only a workbook has such cells; all that a CSV file holds is text. `strip` returns the text itself, since the one of
+    `str` would forget the type.
+    """
+
+    __slots__ = ()
+
+    def strip(self, chars: str | None = None, /) -> NumberText:
+        """Return the text itself: a number has no blanks around it."""
+        return self
+
+
 class Row(NamedTuple):
     """One row of a table.
 

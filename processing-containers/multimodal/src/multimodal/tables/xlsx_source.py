@@ -18,7 +18,7 @@ from multimodal.tables.errors import (
     TableError,
     WrongFormatError,
 )
-from multimodal.tables.rows import Row, SheetSpec, SourceSpec, Table, clean_headers, header_problem
+from multimodal.tables.rows import NumberText, Row, SheetSpec, SourceSpec, Table, clean_headers, header_problem
 from multimodal.tables.xlsx_errors import error_cells
 
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -127,14 +127,16 @@ def _rows(records: Iterator[tuple[int, list[Any]]], table: Table, named: list[in
 def cell_text(cell: Any) -> str:
     """Return the text of a typed cell: 5.0 is ``5``, a date ISO 8601, a truth value ``true`` or ``false``.
 
-    Numbers get the 15 digits that Excel shows, so that 0.1 + 0.2 reads ``0.3``.
+    Numbers get the 15 digits that Excel shows, so that 0.1 + 0.2 reads ``0.3``. One with a decimal sign is a
+    `NumberText`: that sign is Python's, not the one of the column's text cells.
     """
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return f"{cell:.15g}"
+        text = f"{cell:.15g}"
+        return NumberText(text) if "." in text else text
     if isinstance(cell, dt.datetime):
         return cell.date().isoformat() if cell.time() == dt.time() else cell.isoformat(timespec="seconds")
     if isinstance(cell, (dt.date, dt.time)):
