@@ -51,6 +51,19 @@ def test_a_key_outside_the_form_is_refused(conf: Any, key: str) -> None:
         conf(workflow_form={key: "x"})
 
 
+def test_a_refused_key_is_told_what_is_accepted_pickers_too(conf: Any) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        conf(workflow_form={"fles": ["tables/a.csv"]})
+    assert raised.value.problem == (
+        "form key 'fles' is refused: the form of import-clinical has mapping, dry_run; plain Airflow also has files "
+        "(in conf.json backend_form.selectedFilesAndFolders); did you mean 'files'?"
+    )
+    with pytest.raises(ConfigurationError, match=r"profile, .*; plain Airflow also has identifiers .*; did you mean"):
+        conf("extract-radiomics", workflow_form={"identifier": "1.2"})
+    with pytest.raises(ConfigurationError, match=r"the form of sync-imaging has no keys$"):
+        conf("sync-imaging", workflow_form={"files": "x"})
+
+
 @pytest.mark.parametrize("dag_id", ["import-clinical", "somebody-elses-dag"])
 @pytest.mark.parametrize("key", ["multimodal_stores", "MULTIMODAL_STORES_YAML", "Multimodal_Mappings"])
 def test_a_key_that_names_a_setting_is_refused_everywhere(conf: Any, dag_id: str, key: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,19 @@ def test_the_project_s_mapping_wins_over_a_shipped_one(picks: Picks, scratch: Pa
 
 
 def test_an_unknown_mapping_names_the_known_ones(picks: Picks, scratch: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no mapping named 'lang'; there are: lung, registry"):
+    with pytest.raises(
+        ConfigurationError, match="no mapping named 'lang'; there are: lung, registry; did you mean 'lung'"
+    ) as raised:
         find_mapping(picks(), "lang", scratch)
+    assert f"; looked in fhir-mappings/ of the bucket, {scratch.parent / 'shipped'}; " in str(raised.value)
+    assert str(raised.value).endswith("set MULTIMODAL_MAPPINGS to the folder of the mapping files")
+
+
+def test_a_folder_of_mappings_that_is_not_there_is_said(picks: Picks, scratch: Path) -> None:
+    context = picks()
+    elsewhere = replace(context, settings={**context.settings, "MULTIMODAL_MAPPINGS": str(scratch / "none")})
+    with pytest.raises(ConfigurationError, match=r"none \(no such folder\); set MULTIMODAL_MAPPINGS"):
+        find_mapping(elsewhere, "lang", scratch)
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "", ".hidden"])

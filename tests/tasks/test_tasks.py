@@ -57,7 +57,7 @@ def test_the_form_offers_the_profiles_there_are() -> None:
 @pytest.mark.parametrize(
     ("conf", "problem"),
     [
-        ({}, "pick at least one table"),
+        ({}, "pick at least one table.* in plain Airflow that is the param files"),
         ({"backend_form": {"selectedFilesAndFolders": ["tables/a.csv"]}}, "name a mapping"),
     ],
 )

@@ -14,6 +14,7 @@ import jsonschema_rs
 import orjson
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.model.schema_words import did_you_mean
 
 # Keys that Kaapana's backend adds to every form.
 KAAPANA_KEYS = frozenset({
@@ -85,13 +86,34 @@ def form_schema(dag_id: str) -> dict[str, Any] | None:
 
     It is the file that the operators give to Kaapana and to Airflow, installed beside this package.
     """
+    definition = _definition(dag_id)
+    return None if definition is None else definition["workflow_form"]
+
+
+def _definition(dag_id: str) -> dict[str, Any] | None:
     if not _DAG_ID.fullmatch(dag_id):
         return None
-    definition = files("multimodal_operators") / "forms" / f"{dag_id}.json"
-    if not definition.is_file():
+    file = files("multimodal_operators") / "forms" / f"{dag_id}.json"
+    if not file.is_file():
         return None
-    form: dict[str, Any] = orjson.loads(definition.read_bytes())["workflow_form"]
-    return form
+    definition: dict[str, Any] = orjson.loads(file.read_bytes())
+    return definition
+
+
+def _known_keys(dag_id: str, definition: Mapping[str, Any]) -> tuple[list[str], str]:
+    """Return the keys that one may set, and how a person is told of them.
+
+    What Kaapana's pickers fill is a param of its own in plain Airflow (``multimodal_operators.forms``).
+    """
+    own = list(definition["workflow_form"]["properties"])
+    pickers = {}
+    if "data_form" not in definition:
+        pickers["identifiers"] = "data_form.identifiers"
+    if "backend_form" in definition:
+        pickers["files"] = "backend_form.selectedFilesAndFolders"
+    told = f"the form of {dag_id} has {', '.join(own) or 'no keys'}"
+    told += "".join(f"; plain Airflow also has {key} (in conf.json {place})" for key, place in pickers.items())
+    return [*own, *pickers], told
 
 
 def _checked(content: dict[str, Any], dag_id: str, file: Path) -> Conf:
@@ -113,14 +135,15 @@ def _held_to_schema(form: dict[str, Any], dag_id: str, file: Path) -> dict[str, 
     for key in form:
         if key.upper().startswith("MULTIMODAL_"):
             raise ConfigurationError(f"form key {key!r} is refused: it would set a setting of the platform", file=file)
-    schema = form_schema(dag_id)
-    if schema is None:
+    definition = _definition(dag_id)
+    if definition is None:
         return form
-    fields: dict[str, dict[str, Any]] = schema["properties"]
+    fields: dict[str, dict[str, Any]] = definition["workflow_form"]["properties"]
     foreign = sorted(key for key in form if key not in fields and key not in KAAPANA_KEYS)
     if foreign:
-        known = ", ".join(fields) or "no keys"
-        raise ConfigurationError(f"form key {foreign[0]!r} is refused: the form of {dag_id} has {known}", file=file)
+        known, told = _known_keys(dag_id, definition)
+        hint = did_you_mean(foreign[0], known)
+        raise ConfigurationError(f"form key {foreign[0]!r} is refused: {told}{hint}", file=file)
     filled = {key: form[key] for key in fields if form.get(key) is not None}
     for key, entry in fields.items():
         _check_value(key, entry, filled, file)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from multimodal.host.context import TaskContext
 from multimodal.model.errors import ConfigurationError
+from multimodal.model.schema_words import did_you_mean
 
 IN_BUCKET = "fhir-mappings/"
 REMEMBERED = "state/mappings/"
@@ -67,7 +68,10 @@ def find_mapping(context: TaskContext, name: str, folder: Path) -> Path:
         if (file := place / f"{stem}.yaml").is_file():
             return file
     known = sorted({file.stem for file in all_mappings(context, folder)})
-    raise ConfigurationError(f"no mapping named {stem!r}; there are: {', '.join(known) or 'none'}")
+    raise ConfigurationError(
+        f"no mapping named {stem!r}; there are: {', '.join(known) or 'none'}{did_you_mean(stem, known)}; "
+        f"looked in {', '.join(_looked_in(context))}; set MULTIMODAL_MAPPINGS to the folder of the mapping files"
+    )
 
 
 def remember_mapping(context: TaskContext, mapping: Path) -> None:
@@ -94,9 +98,18 @@ def shipped_folders(context: TaskContext) -> Sequence[Path]:
 
     ``MULTIMODAL_MAPPINGS``, else the image's folder, and in a checkout the repository's ``mappings/``.
     """
+    return [place for place in _candidates(context) if place.is_dir()]
+
+
+def _candidates(context: TaskContext) -> list[Path]:
     named = context.settings.get("MULTIMODAL_MAPPINGS")
-    places = [Path(named)] if named else [IN_IMAGE, IN_CHECKOUT]
-    return [place for place in places if place.is_dir()]
+    return [Path(named)] if named else [IN_IMAGE, IN_CHECKOUT]
+
+
+def _looked_in(context: TaskContext) -> Iterator[str]:
+    yield f"{IN_BUCKET} of the bucket"
+    for place in _candidates(context):
+        yield f"{place}{'' if place.is_dir() else ' (no such folder)'}"
 
 
 def _keys(context: TaskContext) -> Iterator[str]:

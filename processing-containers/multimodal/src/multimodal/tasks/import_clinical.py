@@ -25,7 +25,10 @@ def run(context: TaskContext) -> WorkflowResult:
     with TemporaryDirectory() as scratch:
         tables, mapping = fetch_picked(context, Path(scratch))
         if not tables:
-            raise ConfigurationError("pick at least one table file of the project's bucket, e.g. tables/patients.csv")
+            raise ConfigurationError(
+                "pick at least one table file of the project's bucket, e.g. tables/patients.csv; "
+                "in plain Airflow that is the param files"
+            )
         picked = mapping is not None and mapping.parent != Path(scratch, IN_BUCKET)
         if mapping is None:
             if not (name := context.form.get("mapping")):
