@@ -101,11 +101,12 @@ def test_bad_cells_and_rows_are_named_and_the_rest_is_stored(
     assert lines == ["row,sheet,pid,sex,hb", "3,,P2,X,13", "4,,P3,m,n/a", "5,,Q4,m,14", "6,,P1,f,15"]
 
 
+@pytest.mark.parametrize("deletes", ["delete", "entered-in-error"])
 def test_a_typing_error_takes_nothing_away_that_was_stored(
-    server: FhirServer, bucket: FolderBucket, tmp_path: Path
+    deletes: str, server: FhirServer, bucket: FolderBucket, tmp_path: Path
 ) -> None:
     """The value is unknown this month, which is not the same as gone; an emptied cell or a removed row is gone."""
-    study = SmallStudy(tmp_path, "entered-in-error")
+    study = SmallStudy(tmp_path, deletes)
     run(study, server, bucket)
     rows = [(f"P{number}", "fm"[number % 2], str(10 + number / 10)) for number in range(8)]
     rows[3], rows[5] = ("P3", "m", "n/a"), ("P5", "m", "")
@@ -120,6 +121,8 @@ def test_a_typing_error_takes_nothing_away_that_was_stored(
     }
     assert PatientRef(study.system, "P3").reference in kept
     assert PatientRef(study.system, "P5").reference not in kept
+    assert {issue.code for issue in result.issues} == {"E101"}, "no statement of origin holds the deleted back"
+    assert run(study, server, bucket, run_id="r3").counts["Observation unchanged"] == 6
 
 
 def test_when_no_row_can_be_used_nothing_is_stored(

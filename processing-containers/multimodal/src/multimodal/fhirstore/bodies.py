@@ -63,6 +63,12 @@ def writers_of(resource: Mapping[str, Any]) -> set[str]:
     return {str(tag.get("code", "")) for tag in tags if tag.get("system") == WRITER}
 
 
+def unversioned(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `resource` without what the server says of its version."""
+    meta = {key: value for key, value in resource.get("meta", {}).items() if key not in {"versionId", "lastUpdated"}}
+    return {**resource, "meta": meta}
+
+
 def without_references(resource: Mapping[str, Any], gone: Container[str]) -> dict[str, Any]:
     """Return `resource` without the references to `gone` (``Type/id``), and without what is empty then."""
     kept = _pruned(resource, lambda value: value.get("reference") in gone)

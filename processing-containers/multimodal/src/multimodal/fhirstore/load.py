@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import orjson
 
-from multimodal.fhirstore.bodies import SHARED, body_hash, marked, withdrawn
+from multimodal.fhirstore.bodies import SHARED, body_hash, marked, unversioned, withdrawn
 from multimodal.fhirstore.errors import TooManyDeletesError
 from multimodal.fhirstore.manifest import Entry, Manifest
 from multimodal.fhirstore.plan import Plan
 from multimodal.fhirstore.rebuild import rebuild
 from multimodal.fhirstore.report import Group, LoadReport
 from multimodal.fhirstore.shared import SharedWriter
+from multimodal.fhirstore.statements import released
 from multimodal.fhirstore.writes import Outcome, Target, Write
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
@@ -202,7 +203,7 @@ class _Load:
             if body is None:
                 removals.append(Write(*name, None, entry.sha256, entry.origin, entry.row))
             else:
-                sent = orjson.dumps(marked(_unversioned(body), self._source, self._scope))
+                sent = orjson.dumps(marked(unversioned(body), self._source, self._scope))
                 marks.append(Write(*name, sent, body_hash(body), entry.origin, entry.row))
         for outcome in self._target.write([[write] for write in marks]):
             self._known.record(
@@ -211,10 +212,20 @@ class _Load:
             )
             self._note_removed(outcome, IssueCode.REFUSED_BY_SERVER)
             self._report.written.extend(write.reference for write, _ in outcome.stored)
+        self._release({write.reference for write in removals})
         removals.sort(key=_place)
         for outcome in self._target.write([list(group) for _, group in groupby(removals, _place)]):
             self._known.forget((w.resource_type, w.resource_id) for w, _ in outcome.stored)
             self._note_removed(outcome, IssueCode.STILL_REFERENCED)
+
+    def _release(self, gone: set[str]) -> None:
+        """Take what will be deleted out of the statements of its origin."""
+        changes = dict(released(self._target, self._known, gone))
+        for outcome in self._target.write([[write] for write in changes]):
+            stored = {write: changes[write] for write, _ in outcome.stored}
+            self._known.record(entry for entry in stored.values() if entry is not None)
+            self._known.forget((w.resource_type, w.resource_id) for w, entry in stored.items() if entry is None)
+            self._refuse(outcome, IssueCode.REFUSED_BY_SERVER)
 
     def _note_removed(self, outcome: Outcome, code: IssueCode) -> None:
         self._report.deleted.update(write.resource_type for write, _ in outcome.stored)
@@ -225,9 +236,3 @@ class _Load:
 
 def _place(write: Write) -> tuple[str, int]:
     return write.origin, write.row or 0
-
-
-def _unversioned(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return `resource` without what the server says of its version."""
-    meta = {key: value for key, value in resource.get("meta", {}).items() if key not in {"versionId", "lastUpdated"}}
-    return {**resource, "meta": meta}
