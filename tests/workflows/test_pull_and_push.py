@@ -65,15 +65,43 @@ def test_a_folder_is_pushed(served: Path, tmp_path: Path) -> None:
     pulled = tmp_path / "pulled"
     with DicomWebServer(served) as server, open_dicomweb(server.store()) as dicom:
         pull_series(dicom, [ONE], lambda uid: pulled)
-    (pulled / "notes.txt").write_text("hello")
+    (pulled / "bad.dcm").write_text("hello")
     with DicomWebServer(None) as server, open_dicomweb(server.store()) as dicom:
         result = push_files(dicom, pulled)
         assert result.status is Status.PARTIAL
-        assert [issue.sheet for issue in result.issues] == ["notes.txt"]  # our own list is no file to send
-        (pulled / "notes.txt").unlink()
+        assert [issue.sheet for issue in result.issues] == ["bad.dcm"]  # our own list is no file to send
+        (pulled / "bad.dcm").unlink()
         again = push_files(dicom, pulled)
     assert result.counts["instances stored"] == 3
     assert (again.status, again.counts["instances there before"], again.counts["bytes sent"]) == (Status.DONE, 3, 0)
+
+
+def test_files_that_are_no_dicom_are_left_and_counted(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first, second = write_series(out, "beside", 2)
+    second.rename(out / "no-suffix")
+    for name in ("features.csv", "result.json", "errors.csv"):
+        (out / name).write_text("x" * 500)
+    with DicomWebServer(None) as server, open_dicomweb(server.store()) as dicom:
+        result = push_files(dicom, out)
+        assert (result.status, result.issues) == (Status.DONE, [])
+        assert result.warnings == ["3 files are no DICOM and were left"]
+        assert (result.counts["files"], result.counts["instances stored"]) == (2, 2)
+        whole = first.read_bytes()
+        (out / "cut").write_bytes(whole[:300])
+        (out / "CUT.DCM").write_bytes(b"")
+        (out / "bare").write_bytes(whole[132:])  # a data set without the prefix of a file
+        damaged = push_files(dicom, out)
+        assert damaged.status is Status.PARTIAL
+        assert sorted(issue.sheet for issue in damaged.issues) == ["CUT.DCM", "bare", "cut"]
+        assert {issue.code for issue in damaged.issues} == {"E902"}
+
+
+def test_a_folder_without_dicom_is_nothing_to_do(tmp_path: Path) -> None:
+    (tmp_path / "features.csv").write_text("a,b\n")
+    with DicomWebServer(None) as server, open_dicomweb(server.store()) as dicom:
+        result = push_files(dicom, tmp_path)
+    assert (result.status, result.warnings) == (Status.NOTHING, ["1 file is no DICOM and was left"])
 
 
 def test_a_folder_of_which_nothing_is_taken_is_an_error(served: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from multimodal.dicomweb.errors import (
 )
 from multimodal.dicomweb.retrieve import PulledInstance, PullReport
 from multimodal.dicomweb.store import FailedInstance, PushReport
+from multimodal.dicomweb.verify import is_meant_as_dicom
 
 __all__ = [
     "DicomWeb",
@@ -20,5 +21,6 @@ __all__ = [
     "QueryRefusedError",
     "SeriesNotFoundError",
     "UnexpectedAnswerError",
+    "is_meant_as_dicom",
     "open_dicomweb",
 ]

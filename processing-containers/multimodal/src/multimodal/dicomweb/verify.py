@@ -10,6 +10,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from mmap import mmap
+from pathlib import Path
 
 from pydicom.uid import UID
 
@@ -92,6 +93,22 @@ def read_header(data: Bytes, *, to_the_end: bool = False) -> Header:
     if header.rows and syntax in _UNCOMPRESSED:
         _check_pixels(found, syntax, pixels, len(data))
     return header
+
+
+def is_meant_as_dicom(file: Path) -> bool:
+    """Tell a DICOM file, be it damaged, from a table or a note that lies beside it.
+
+    It has the prefix of a Part 10 file (PS3.10 7.1), or is called ``*.dcm``, or begins with an element of group 2 or
+    8 as a data set without that prefix does. A file that cannot be opened counts: what it is must be found out.
+    """
+    if file.suffix.lower() == ".dcm":
+        return True
+    try:
+        with file.open("rb") as content:
+            start = content.read(132)
+    except OSError:
+        return True
+    return start[128:] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00")
 
 
 def _is_image(sop_class_uid: str) -> bool:
