@@ -230,7 +230,9 @@ def test_lung1_end_to_end(
     def load(table: Path = lung1) -> WorkflowResult:
         return import_clinical([table], mapping, target=server, bucket=bucket, report_dir=None, run_id="r")
 
-    load()
+    warnings = load().warnings
+    assert "clinical.T.Stage: '5' is mapped inexactly (2 times)" in warnings
+    assert "Clinical.M.Stage: '3' is in no table and is kept as text (4 times)" in warnings
     source = {"_source": "urn:multimodal:nsclc-lung1"}
     assert server.count("Patient", {"identifier": f"{LUNG1_SYSTEM}|"}) == 422
     assert server.count("Condition", source) == 422

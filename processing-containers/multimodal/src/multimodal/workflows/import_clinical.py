@@ -24,6 +24,13 @@ from multimodal.workflows.manifests import manifest_in
 from multimodal.workflows.reports import write_reports
 
 _MOST_DELETES = 0.2
+# What a mapping does to a value on purpose, and a reader of the numbers has to know.
+_TOLD = {
+    "inexact": "is mapped inexactly",
+    "text": "is in no table and is kept as text",
+    "otherwise": "is in no table and becomes what `otherwise` says",
+    "dropped": "is in no table and is dropped, as `otherwise` says",
+}
 
 
 class NothingUsableError(DataRefusedError):
@@ -218,8 +225,9 @@ class _Import:
         if self._rows:
             yield from self._rows.notes
             for column, kinds in self._rows.values.items():
-                for value, times in kinds.get("inexact", {}).items():
-                    yield f"{column}: {value!r} is mapped inexactly ({times} times)"
+                for kind, told in _TOLD.items():
+                    for value, times in kinds.get(kind, {}).items():
+                        yield f"{column}: {value!r} {told} ({times} times)"
 
 
 def _original(row: Row) -> dict[str, str]:
