@@ -124,7 +124,8 @@ def test_six_seeded_defects_are_all_found_in_their_place(tmp_path: Path, mapping
         (50, "PatientID", "LUNG2-011", "E502"),
         (60, "Survival.time", "n/a", "E101"),
     ]
-    assert issues[1].suggestion.startswith("did you mean 'male'")
+    assert issues[1].suggestion.startswith("did you mean 'male'?")
+    assert issues[2].suggestion == "correct the cell, or add the value to the table"
     # Two rows are gone (40, 50), four cells were cut off in row 10 (of which one was an element), one in row 60.
     counts = Counter(made["resourceType"] for made in resources)
     lost = Counter(made["resourceType"] for made in clean)

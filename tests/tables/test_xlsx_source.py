@@ -113,9 +113,21 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 def test_text_under_the_name_of_a_workbook_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "t.xlsx"
-    file.write_text("id,x\na,1\n")
+    file.write_text("id,größe\na,1\n", encoding="utf-8")
+    with pytest.raises(WrongFormatError, match=r"is a text table; name it \.csv"):
+        read_table(file, SPEC)
+    file.write_text("<html><table></table></html>")
     with pytest.raises(WrongFormatError, match="cannot be read as one"):
         read_table(file, SPEC)
+
+
+def test_a_missing_file_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(TableError) as caught:
+        read_table(Path("nope.xlsx"), SPEC)
+    assert str(caught.value) == "nope.xlsx: no such file"
+    with pytest.raises(TableError) as caught:
+        read_table(tmp_path / "nope.xlsx", SPEC)
+    assert str(caught.value) == f"nope.xlsx: no such file in {tmp_path}"
 
 
 def test_a_truncated_workbook_is_refused(tmp_path: Path) -> None:

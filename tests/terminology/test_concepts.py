@@ -35,6 +35,14 @@ def test_an_unknown_system_is_named() -> None:
         parse_concept("FOO#1")
 
 
+@pytest.mark.parametrize(
+    ("prefix", "meant"), [("LOINC", "LNC"), ("SNOMED", "SCT"), ("icd10gm", "ICD10GM"), ("LCN", "LNC"), ("MIEN", "MINE")]
+)
+def test_a_known_system_is_proposed(prefix: str, meant: str) -> None:
+    with pytest.raises(ConceptError, match=f"did you mean '{meant}'. known: SCT, LNC, .*MINE; declare another"):
+        parse_concept(f"{prefix}#1", {"MINE": "urn:mine"})
+
+
 def test_several_codings_share_one_text() -> None:
     both = codeable(Concept("a", "1"), Concept("b", "2", "Two"), text="Mine")
     assert both["text"] == "Mine"

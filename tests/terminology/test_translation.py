@@ -60,10 +60,17 @@ def test_an_inline_table_takes_codes_and_concepts() -> None:
     table = inline_table([("m", "male"), ("d", 'SCT#1 "One"')], ignore_case=True)
     assert table.get("M") is not None
     assert table.get("M").text == "male"  # type: ignore[union-attr]
-    assert table.nearest("mm") == ""
     with pytest.raises(ConceptError):
         inline_table([("m", "FOO#1")])
 
 
-def test_the_nearest_value_is_suggested() -> None:
-    assert inline_table([("adenocarcinoma", "a"), ("large cell", "b")]).nearest("adenocarzinoma") == "adenocarcinoma"
+@pytest.mark.parametrize(
+    ("value", "proposed"),
+    [
+        ("c34.3", "C34.3"), ("Large  Cell", "large cell"), ("C34 .3", "C34.3"), ("C34.9", ""), ("C343", ""),
+        ("adenocarzinoma", ""), ("M", ""),
+    ],
+)  # fmt: skip
+def test_only_a_value_that_is_equal_but_for_case_and_blanks_is_proposed(value: str, proposed: str) -> None:
+    table = inline_table([(source, "x") for source in ("C34.3", "large cell", "adenocarcinoma", "m ", "m")])
+    assert table.same_but_case(value) == proposed

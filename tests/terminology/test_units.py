@@ -50,3 +50,14 @@ def test_equal_dimensions_are_converted(source: str, target: str, number: float,
 def test_other_dimensions_are_refused(target: str) -> None:
     with pytest.raises(DimensionError, match="cannot be converted"):
         converter("mmol/L", target)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "molar"),
+    [("mmol/L", "g/dL", True), ("mg/dL", "umol/L", True), ("g", "mol", True), ("kg", "m", False), ("g/L", "kg", False)],
+)
+def test_mass_and_amount_of_substance_need_the_molar_mass(source: str, target: str, molar: bool) -> None:
+    with pytest.raises(DimensionError) as caught:
+        converter(source, target)
+    assert caught.value.molar is molar
+    assert ("molar mass" in str(caught.value)) is molar

@@ -85,7 +85,7 @@ class NumberReader:
                 problem = f"the column holds numbers with . and with , so {text!r} cannot be read"
                 raise CellError(IssueCode.MIXED_DECIMAL, problem)
             if self.decimal not in plain:
-                raise _not_a_number(text, f"; the decimal sign of this column is {self.decimal!r}")
+                raise self._other_sign(text, plain)
             plain = plain.replace(",", ".")
         return self._within(self._finite(plain, text), text)
 
@@ -105,6 +105,14 @@ class NumberReader:
                 raise _not_a_number(text, ": the range ends before it begins")
             return MeasuredRange(low, high)
         return Measured(self.number(text))
+
+    def _other_sign(self, text: str, plain: str) -> CellError:
+        other = "," if self.decimal == "." else "."
+        return CellError(
+            IssueCode.NOT_A_NUMBER,
+            f"{text!r} is not a number; the decimal sign of this column is {self.decimal!r}",
+            suggestion=f'write {plain.replace(other, self.decimal)}, or declare `decimal: "{other}"` under `source`',
+        )
 
     def _without_groups(self, text: str) -> str:
         sign = re.escape(self.thousands)
@@ -195,13 +203,18 @@ def translate(table: TranslationTable, text: str, noted: Noted) -> Translation |
     if table.otherwise == "text":
         noted("text", text)
         return read_text(text)
-    nearest = table.nearest(text)
     where = f"table {table.name!r}" if table.name else "the column's table"
-    raise CellError(
-        IssueCode.NOT_IN_TABLE,
-        f"{text!r} is not in {where}",
-        suggestion=f"did you mean {nearest!r}? else add the value to the table" if nearest else "",
-    )
+    raise CellError(IssueCode.NOT_IN_TABLE, f"{text!r} is not in {where}", suggestion=_same_but_case(table, text))
+
+
+def _same_but_case(table: TranslationTable, text: str) -> str:
+    same = table.same_but_case(text)
+    if not same:
+        return ""
+    if same.casefold() != text.casefold():  # white space differs, which no declaration bridges
+        return f"did you mean {same!r}? correct the cell, or add the value to the table"
+    declare = "`ignore_case: true`" if table.name else "the table under `tables:` with `ignore_case: true`"
+    return f"did you mean {same!r}? correct the cell, or declare {declare}"
 
 
 def codeable_of(meaning: Translation | str) -> dict[str, Any]:

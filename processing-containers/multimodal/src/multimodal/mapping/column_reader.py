@@ -160,7 +160,7 @@ class ColumnReader:
             return self.shared.inline(ref, place)
         if ref not in self.shared.tables:
             known = ", ".join(self.shared.tables) or "none"
-            raise self.document.error(place, f"unknown table {ref!r}; known: {known}")
+            raise self.document.error(place, f"unknown table {ref!r}; known: {known}; declare it under `tables:`")
         return self.shared.tables[ref]
 
     def _unit(self, spec: dict[str, Any], key: str, place: Place) -> Unit | None:

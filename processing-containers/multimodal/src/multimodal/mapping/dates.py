@@ -151,4 +151,6 @@ def _checked(text: str, year: int, month: int, day: int) -> dt.date:
     try:
         return dt.date(year, month, day)
     except ValueError as error:
-        raise CellError(IssueCode.BAD_DATE, f"{text!r} is no day of the calendar") from error
+        part = "year" if year < 1 else "month" if not 1 <= month <= 12 else "day"
+        problem = f"{text!r} is no day of the calendar"
+        raise CellError(IssueCode.BAD_DATE, problem, suggestion=f"correct the {part}") from error

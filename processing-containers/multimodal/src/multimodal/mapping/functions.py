@@ -108,7 +108,8 @@ def _coalesce(arguments: Arguments, _: Constants, __: Scope) -> Evaluate:
 def _lookup(arguments: Arguments, constants: Constants, scope: Scope) -> Evaluate:
     name = _constant(constants, 0, "lookup")
     if name not in scope.tables:
-        raise ExpressionError(f"unknown table {name!r}; known: {', '.join(scope.tables) or 'none'}")
+        known = ", ".join(scope.tables) or "none"
+        raise ExpressionError(f"unknown table {name!r}; known: {known}; declare it under `tables:`")
     table = scope.tables[name]
 
     def look(env: Env) -> Any:

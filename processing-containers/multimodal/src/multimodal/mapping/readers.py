@@ -149,7 +149,10 @@ def _unit_of(column: Column, unit_text: str) -> tuple[Unit | None, Callable[[flo
     try:
         return column.convert_to, converter(source.code, column.convert_to.code)
     except DimensionError as error:
-        raise CellError(IssueCode.DIMENSION, str(error), column=column.unit_column, value=unit_text) from error
+        suggestion = "give these rows a unit of the same kind, or a column of their own" if error.molar else ""
+        raise CellError(
+            IssueCode.DIMENSION, str(error), suggestion=suggestion, column=column.unit_column, value=unit_text
+        ) from error
 
 
 def _same(value: float) -> float:

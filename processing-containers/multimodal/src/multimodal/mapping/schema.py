@@ -64,17 +64,22 @@ def _check_column(document: Document, place: Place, column: Any) -> None:
     verbs = [verb for verb in VERBS if verb in _mapping(column)]
     if len(verbs) != 1:
         found = " and ".join(verbs) if verbs else "none"
-        keys = "" if verbs or not isinstance(column, dict) else _nearest(list(column), VERBS)
+        keys = "" if verbs or not isinstance(column, dict) else _nearest_verb(list(column))
         raise document.error(place, f"a column has exactly one of {', '.join(VERBS)}; here: {found}{keys}", at_key=True)
     _check(document, f"column_{verbs[0]}", column, place)
 
 
-def _nearest(names: list[str], known: tuple[str, ...] | list[str]) -> str:
+def _nearest_verb(names: list[str]) -> str:
     for name in names:
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(name, VERBS, n=1)
         if close:
             return f"; did you mean {close[0]!r} in place of {name!r}?"
     return ""
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _check(document: Document, part: str, content: Any, place: Place) -> None:
@@ -91,7 +96,7 @@ def _worded(document: Document, error: Any, place: Place) -> MappingError:
     if kind.name == "additionalProperties":
         known = list(_definition(error.schema_path).get("properties", {}))
         unexpected = kind.unexpected[0]
-        hint = _nearest([unexpected], known) or f"; known: {', '.join(known)}"
+        hint = _nearest(unexpected, known) or f"; known: {', '.join(known)}"
         if error.instance[unexpected] is None:  # {ignore: one, two} reads as two keys
             hint += "; a text with a comma needs quotation marks"
         return document.error((*place, unexpected), f"unknown key {unexpected!r} in {name}{hint}", at_key=True)
@@ -99,7 +104,7 @@ def _worded(document: Document, error: Any, place: Place) -> MappingError:
         return document.error(place, f"{name} needs the key {kind.property!r}", at_key=True)
     if kind.name == "enum":
         options = [str(option) for option in kind.options]
-        hint = _nearest([str(error.instance)], options)
+        hint = _nearest(str(error.instance), options)
         return document.error(place, f"{name}: {error.instance!r} is none of {', '.join(options)}{hint}")
     if kind.name == "anyOf":
         described = _definition(error.schema_path)

@@ -52,7 +52,8 @@ def read_tables(path: Path, source: SourceSpec) -> list[Table]:
     """
     chosen = _source(source.type)
     if not path.is_file():
-        raise MissingFileError(path, f"no such file: {path}")
+        where = "" if path == Path(path.name) else f" in {path.parent}"
+        raise MissingFileError(path, f"no such file{where}")
     if source.type in _INTERCHANGEABLE:
         for type_ in _INTERCHANGEABLE:
             if path.suffix.lower() in _source(type_).suffixes:

@@ -61,7 +61,15 @@ def _workbook(path: Path) -> Any:
             raise EncryptedTableError(
                 path, "is protected by a password, or an old .xls; save a copy as .xlsx"
             ) from error
+        if _is_text(path):
+            raise WrongFormatError(path, "is named like a workbook but is a text table; name it .csv") from error
         raise WrongFormatError(path, f"is named like a workbook but cannot be read as one ({error})") from error
+
+
+def _is_text(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return not head.startswith(b"<") and all(byte >= 32 or byte in b"\t\r\n" for byte in head)
 
 
 def _only_sheet(workbook: Any, hidden: set[str], path: Path) -> dict[str, SheetSpec]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,8 +66,17 @@ def codeable(*concepts: Concept, text: str = "") -> dict[str, Any]:
 @cache
 def code_systems() -> Mapping[str, str]:
     """Return the known prefixes with their URIs."""
+    return {row["prefix"]: row["uri"] for row in _lines()}
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return {row["prefix"]: row["name"] for row in _lines()}
+
+
+def _lines() -> list[dict[str, str]]:
     text = files("multimodal.terminology").joinpath("data/code_systems.csv").read_text(encoding="utf-8")
-    return {row["prefix"]: row["uri"] for row in csv.DictReader(text.splitlines())}
+    return list(csv.DictReader(text.splitlines()))
 
 
 def parse_concept(text: str, systems: Mapping[str, str] | None = None) -> Concept:
@@ -90,8 +100,18 @@ def parse_concept(text: str, systems: Mapping[str, str] | None = None) -> Concep
     prefix = match["system"]
     uri = prefix if ":" in prefix else (systems or {}).get(prefix) or code_systems().get(prefix)
     if uri is None:
-        raise ConceptError(f"unknown code system {prefix!r} in {text!r}; declare it under `systems`")
+        raise ConceptError(f"unknown code system {prefix!r} in {text!r}{known_systems(prefix, systems)}")
     return Concept(uri, match["code"], match["display"] or "")
+
+
+def known_systems(prefix: str, systems: Mapping[str, str] | None = None) -> str:
+    """Return the end of a message on an unknown `prefix`: which may be meant, and which there are."""
+    own = dict.fromkeys(systems or {}, "")
+    known = {**_names(), **own}
+    by_name = [known_prefix for known_prefix, name in _names().items() if name.casefold().startswith(prefix.casefold())]
+    meant = [*by_name, *difflib.get_close_matches(prefix.upper(), known, n=1)]
+    hint = f"did you mean {meant[0]!r}? " if meant else ""
+    return f"; {hint}known: {', '.join(known)}; declare another under `systems:`"
 
 
 def is_concept(text: str) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from multimodal.model.errors import ConfigurationError
-from multimodal.terminology.concepts import Concept, code_systems, is_concept, parse_concept
+from multimodal.terminology.concepts import Concept, code_systems, is_concept, known_systems, parse_concept
 
 COLUMNS = ("source", "system", "code", "display", "equivalence", "comment")
 EQUIVALENCES = (
@@ -79,10 +78,17 @@ class TranslationTable:
             found = self._folded.get(value.casefold())
         return found
 
-    def nearest(self, value: str) -> str:
-        """Return the source value most like `value`, or ``""``."""
-        close = difflib.get_close_matches(value.casefold(), self._folded, n=1, cutoff=0.7)
-        return next((source for source in self.entries if close and source.casefold() == close[0]), "")
+    def same_but_case(self, value: str) -> str:
+        """Return the one source value that differs from `value` in case and white space only, or ``""``.
+
+        One that is merely similar is never named: C34.3 in place of C34.9 would be another diagnosis.
+        """
+        found = [source for source in self.entries if _folded(source) == _folded(value)]
+        return found[0] if len(found) == 1 else ""
+
+
+def _folded(value: str) -> str:
+    return "".join(value.split()).casefold()
 
 
 def inline_table(
@@ -160,7 +166,9 @@ def _add(
     system, code = row["system"].strip(), row["code"].strip()
     uri = system if ":" in system else systems.get(system)
     if uri is None and system:
-        raise ConfigurationError(f"unknown code system {system!r}", file=path, line=line)
+        raise ConfigurationError(
+            f"unknown code system {system!r}{known_systems(system, systems)}", file=path, line=line
+        )
     if not code:
         raise ConfigurationError("the code is missing", file=path, line=line)
     target: Concept | str = Concept(uri, code, row["display"].strip()) if uri else code

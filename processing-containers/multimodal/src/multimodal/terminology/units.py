@@ -22,12 +22,22 @@ class UnknownUnitError(ValueError):
 
 
 class DimensionError(ValueError):
-    """Two units that measure different things."""
+    """Two units that measure different things.
 
-    def __init__(self, source: str, target: str) -> None:
+    Parameters
+    ----------
+    source, target : str
+        UCUM codes.
+    molar : bool
+        Whether one is a mass and the other an amount of substance: only the molar mass of what was measured joins them.
+    """
+
+    def __init__(self, source: str, target: str, *, molar: bool = False) -> None:
         self.source = source
         self.target = target
-        super().__init__(f"{source} cannot be converted to {target}")
+        self.molar = molar
+        why = ": it needs the molar mass, which this version does not take" if molar else ""
+        super().__init__(f"{source} cannot be converted to {target}{why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +122,16 @@ def converter(source: str, target: str) -> Callable[[float], float]:
     try:
         zero, one = (_convert(first, second, number) for number in (0.0, 1.0))
     except DimensionalityError as error:
-        raise DimensionError(source, target) from error
+        raise DimensionError(source, target, molar=_molar(first, second)) from error
     if zero:  # degrees: an offset, not a mere factor
         return lambda number: float(f"{_convert(first, second, number):.12g}")
     return lambda number: float(f"{number * one:.12g}")
+
+
+def _molar(first: Any, second: Any) -> bool:
+    """Return whether two units differ by mass per amount of substance, as g/L and mmol/L do."""
+    ratio = dict((first.units / second.units).dimensionality)
+    return ratio in ({"[mass]": 1, "[substance]": -1}, {"[mass]": -1, "[substance]": 1})
 
 
 def _convert(source: Any, target: Any, number: float) -> float:
