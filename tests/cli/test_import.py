@@ -43,8 +43,10 @@ def test_into_a_server_of_the_stores_file(study: SmallStudy, hapi: Store, tmp_pa
     study.write([("P1", "f", "12"), ("P2", "X", "13")])
     done = multimodal(study.table, "--mapping", study.mapping, "--store", "clinical", "--stores", stores)
     assert done.returncode == 0, done.stderr
-    assert "1 issue; see bucket: reports/" in done.stdout
-    assert list(bucket.glob("reports/*/errors.csv"))
+    [reports] = bucket.glob("reports/*")
+    assert f"1 issue; see {reports}/errors.csv\n" in done.stdout
+    assert f"reports in {reports}\n" in done.stdout
+    assert (reports / "report.html").is_file()
     wrong = multimodal(study.table, "--mapping", study.mapping, "--store", "clinic", "--stores", stores)
     assert wrong.returncode == 2
     assert "it has: clinical" in wrong.stderr
@@ -69,6 +71,25 @@ def test_errors_are_one_line_and_an_exit_code(
     assert len(done.stderr.strip().splitlines()) == 1
     assert says in done.stderr
     assert not list((tmp_path / "out").glob("*.ndjson"))
+
+
+def test_it_says_where_the_resources_and_the_reports_are(study: SmallStudy, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = (study.table, "--mapping", study.mapping, "--to", out)
+    dry = multimodal(*arguments, "--dry-run")
+    assert "Patient would be created" in dry.stdout
+    assert "Patient created" not in dry.stdout
+    assert "resources in" not in dry.stdout
+    [reports] = out.glob(".state/reports/*")
+    assert dry.stdout.endswith(f"reports in {reports}\n")
+    done = multimodal(*arguments, "--report", tmp_path / "report")
+    assert "Patient created" in done.stdout
+    assert done.stdout.endswith(f"resources in {out}\nreports in {tmp_path / 'report'}\n")
+    study.write([("Q1", "f", "1")])
+    refused = multimodal(*arguments, "--report", tmp_path / "refused")
+    assert refused.returncode == 3
+    assert refused.stdout == f"reports in {tmp_path / 'refused'}\n"
+    assert (tmp_path / "refused/errors.csv").is_file()
 
 
 def test_where_to_must_be_said(study: SmallStudy) -> None:

@@ -29,6 +29,16 @@ def test_nothing_to_do_exits_with_126(capsys: pytest.CaptureFixture[str]) -> Non
     assert "nothing to do" in capsys.readouterr().out
 
 
+def test_a_dry_run_says_would_be(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"rows": 3, "Patient created": 1, "Condition updated": 1, "Patient unchanged": 1, "Condition deleted": 1}
+    show(WorkflowResult(Status.DONE, counts=counts), dry_run=True)
+    shown = [line.rsplit(maxsplit=1)[0].strip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == [
+        "rows", "Patient would be created", "Condition would be updated", "Patient unchanged",
+        "Condition would be deleted",
+    ]  # fmt: skip
+
+
 def test_many_warnings_are_cut_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
     show(WorkflowResult(Status.DONE, warnings=[f"w{number}" for number in range(25)]))
     text = capsys.readouterr().out

@@ -15,6 +15,7 @@ from multimodal.cli.options import project_option, stores_option
 from multimodal.cli.show import show
 from multimodal.fhirstore import FhirServer, NdjsonFolder, Target
 from multimodal.host.progress import ShownProgress
+from multimodal.model.errors import DataRefusedError
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import load_stores
 from multimodal.workflows.import_clinical import import_clinical
@@ -53,20 +54,28 @@ def command(
     if (folder is None) == (store is None):
         raise click.UsageError("say where to: either --to DIR or --store NAME")
     run_id = f"import-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
-    with _target(folder, store, bucket, stores_file, project) as (target, state), ShownProgress() as progress:
-        result = import_clinical(
-            files,
-            mapping,
-            target=target,
-            bucket=state,
-            report_dir=report_dir,
-            run_id=run_id,
-            dry_run=dry_run,
-            most_deletes=1.0 if allow_deletes else 0.2,
-            progress=progress,
-        )
-    place = report_dir or (folder / ".state" / "reports" / run_id if folder else f"{bucket}: reports/{run_id}")
-    return show(result, errors_csv=f"{place}/errors.csv")
+    with _target(folder, store, bucket, stores_file, project) as (target, state):
+        reports = report_dir or _reports(state, run_id)
+        try:
+            with ShownProgress() as progress:
+                result = import_clinical(
+                    files, mapping, target=target, bucket=state, report_dir=report_dir, run_id=run_id,
+                    dry_run=dry_run, most_deletes=1.0 if allow_deletes else 0.2, progress=progress,
+                )  # fmt: skip
+        except DataRefusedError:
+            click.echo(f"reports in {reports}")
+            raise
+    code = show(result, errors_csv=f"{reports}/errors.csv", dry_run=dry_run)
+    if folder is not None and not dry_run:
+        click.echo(f"resources in {folder}")
+    click.echo(f"reports in {reports}")
+    return code
+
+
+def _reports(state: Bucket, run_id: str) -> Path | str:
+    """Return where the reports lie: a path to open, where the bucket is a folder."""
+    key = f"reports/{run_id}"
+    return state.root / key if isinstance(state, FolderBucket) else f"{state.name}: {key}"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -10,9 +11,10 @@ from rich.table import Table
 from multimodal.model.results import Status, WorkflowResult
 
 _WARNINGS_SHOWN = 20
+_DONE_TO_RESOURCES = re.compile(r"(?<= )(?=(?:created|updated|deleted)$)")
 
 
-def show(result: WorkflowResult, *, errors_csv: Path | str | None = None) -> int:
+def show(result: WorkflowResult, *, errors_csv: Path | str | None = None, dry_run: bool = False) -> int:
     """Print `result` for a person and return the exit code of the verb.
 
     Parameters
@@ -21,6 +23,8 @@ def show(result: WorkflowResult, *, errors_csv: Path | str | None = None) -> int
         What the workflow did.
     errors_csv : Path or str, optional
         Where the issues were written, if they were.
+    dry_run : bool
+        Nothing was stored: a count "Patient created" is shown as "Patient would be created".
 
     Returns
     -------
@@ -33,7 +37,7 @@ def show(result: WorkflowResult, *, errors_csv: Path | str | None = None) -> int
         table.add_column()
         table.add_column(justify="right")
         for what, number in result.counts.items():
-            table.add_row(what, f"{number:,}")
+            table.add_row(_DONE_TO_RESOURCES.sub("would be ", what) if dry_run else what, f"{number:,}")
         console.print(table)
     for warning in result.warnings[:_WARNINGS_SHOWN]:
         console.print(f"warning: {warning}", markup=False)
