@@ -87,6 +87,21 @@ def test_a_seg_is_measured_and_not_copied(image: Path, tmp_path: Path) -> None:
     assert not (out / "seg.dcm").exists()
     assert pydicom.dcmread(out / "sr.dcm").Modality == "SR"
     assert sum(1 for _ in (out / "features.csv").open()) == 1 + 2 * 107
+    with (out / "errors.csv").open(encoding="utf-8-sig") as file:
+        assert list(csv.DictReader(file)) == []  # as the help says: always there
+
+
+def test_image_and_mask_swapped(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masks = np.zeros(SHAPE, dtype=np.uint8)
+    masks[2:6, 5:15, 5:15] = 1
+    folder = write(tmp_path / "masks", [seg(read_volume(image).headers, masks)])
+    assert run("--image", folder, "--mask", image, "--out", tmp_path / "out") == 3
+    assert "it is a SEG, not an image; are image and mask (--image and --mask) swapped?" in capsys.readouterr().err
+
+
+def test_the_help_says_that_errors_csv_is_always_written(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    assert "without a line where nothing failed" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_broken_mask_beside_a_good_one_is_an_issue(image: Path, tmp_path: Path) -> None:
@@ -102,7 +117,7 @@ def test_a_broken_mask_beside_a_good_one_is_an_issue(image: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("spoil", "code", "said"),
     [
-        ("mask", 3, "cannot be read as DICOM"),
+        ("mask", 3, "mask rtstruct.dcm: is no DICOM file; give a SEG or an RTSTRUCT"),
         ("image", 3, "not evenly spaced"),
         ("profile", 2, "no profile 'ibsy'"),
     ],

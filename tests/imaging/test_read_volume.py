@@ -176,3 +176,16 @@ def test_pet_says_that_it_is_not_suv(tmp_path: Path, stored: NDArray[np.int16]) 
     assert read_volume(write(tmp_path, images)).warnings == (
         "PET intensities are measured as stored (BQML), not as SUV",
     )
+
+
+@pytest.mark.parametrize("modality", ["SEG", "RTSTRUCT", "SR"])
+def test_what_is_drawn_on_an_image_is_none(tmp_path: Path, stored: NDArray[np.int16], modality: str) -> None:
+    images = ct_images(stored)[:1]
+    images[0].Modality, images[0].NumberOfFrames = modality, 8
+    if modality != "SEG":
+        del images[0].PixelData, images[0].Rows
+    with pytest.raises(
+        VolumeError, match=f"it is a {modality}, not an image; .*--image and --mask.* swapped"
+    ) as raised:
+        read_volume(write(tmp_path, images))
+    assert raised.value.fault is VolumeFault.NO_IMAGES

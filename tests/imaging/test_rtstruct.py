@@ -192,7 +192,7 @@ def test_another_patient_and_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MaskError, match="neither SEG nor RTSTRUCT"):
         read_rois(next((tmp_path / "ct").iterdir()), volume)
     (tmp_path / "x.dcm").write_bytes(b"nonsense")
-    with pytest.raises(MaskError, match="cannot be read"):
+    with pytest.raises(MaskError, match="is no DICOM file; give a SEG or an RTSTRUCT"):
         read_rois(tmp_path / "x.dcm", volume)
 
 

@@ -36,8 +36,8 @@ from multimodal.workflows.measure_rois import measure_rois, write_measured
 def command(image: Path, masks: tuple[Path, ...], out: Path, profile: str, processes: int) -> int:
     """Compute radiomics features of a series and its masks; no server is needed.
 
-    Writes features.csv, sr.dcm (TID 1500), seg.dcm (the voxels of an RTSTRUCT), result.json and, for regions that
-    could not be measured, errors.csv into OUT.
+    Writes into OUT features.csv, sr.dcm (TID 1500), seg.dcm (the voxels of an RTSTRUCT), result.json and errors.csv
+    (regions and masks that could not be measured; without a line where nothing failed).
     """
     settings = load_profile(profile)
     with ShownProgress() as progress:

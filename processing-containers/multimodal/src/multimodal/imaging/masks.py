@@ -40,7 +40,9 @@ def read_rois(file: Path, volume: Volume) -> list[Roi]:
     """
     try:
         dataset = pydicom.dcmread(file)
-    except (InvalidDicomError, EOFError, ValueError, KeyError, OSError) as error:
+    except InvalidDicomError:  # its text speaks of a parameter of pydicom
+        raise MaskError(file, MaskFault.NOT_A_MASK, "is no DICOM file; give a SEG or an RTSTRUCT") from None
+    except (EOFError, ValueError, KeyError, OSError) as error:
         raise MaskError(file, MaskFault.NOT_A_MASK, f"cannot be read as DICOM: {error}") from error
     kind = dataset.get("SOPClassUID")
     if kind not in (SegmentationStorage, LabelMapSegmentationStorage, RTStructureSetStorage):

@@ -15,6 +15,9 @@ from multimodal.imaging.errors import VolumeError, VolumeFault
 from multimodal.imaging.geometry import Stack, regular_stack
 from multimodal.imaging.volume import Volume
 
+# Modalities (PS3.3 C.7.3.1.1.1) of what is drawn on images or said of them
+_NO_IMAGE = frozenset({"SEG", "RTSTRUCT", "SR"})
+
 
 def read_volume(folder: Path) -> Volume:
     """Read the one series in `folder` as a volume.
@@ -95,6 +98,12 @@ def _only_series(images: list[Dataset], folder: Path) -> str:
 
 
 def _check_supported(image: Dataset, series_uid: str) -> None:
+    if image.get("Modality") in _NO_IMAGE:
+        raise VolumeError(
+            series_uid,
+            VolumeFault.NO_IMAGES,
+            f"it is a {image.Modality}, not an image; are image and mask (--image and --mask) swapped?",
+        )
     if "Rows" not in image or "PixelData" not in image:
         raise VolumeError(
             series_uid, VolumeFault.NO_IMAGES, f"{image.SOPInstanceUID} ({image.get('Modality')}) has no pixels"
