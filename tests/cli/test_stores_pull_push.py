@@ -44,6 +44,9 @@ def test_pull_and_push(stores: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert "instances stored" in capsys.readouterr().out
         assert run("pull", "--series", SERIES, "--out", str(tmp_path / "out"), *common) == 0
         assert len(list((tmp_path / "out" / SERIES).glob("*.dcm"))) == 3
+        as_in_sync = ("--pacs", "pacs", "--stores", str(stores))
+        assert run("push", str(tmp_path / "served"), *as_in_sync) == 0
+        assert run("pull", "--series", SERIES, "--out", str(tmp_path / "out"), *as_in_sync) == 0
         assert run("pull", "--series", "1.2.3", "--out", str(tmp_path / "out"), *common) == 3
         assert capsys.readouterr().err.splitlines()[-1].startswith("multimodal: pacs: no series 1.2.3")
         assert run("pull", "--series", "1.2/..", "--out", str(tmp_path / "out"), *common) == 3

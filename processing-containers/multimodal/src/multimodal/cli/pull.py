@@ -16,7 +16,7 @@ from multimodal.workflows.pull_series import pull_series
 
 
 @click.command("pull")
-@click.option("--store", "store_name", required=True, help="Name of a dicomweb store in the stores file.")
+@click.option("--store", "--pacs", "store_name", required=True, help="Name of a dicomweb store in the stores file.")
 @click.option("--series", "series_uids", required=True, multiple=True, help="Series Instance UID; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Where to.")
 @stores_option

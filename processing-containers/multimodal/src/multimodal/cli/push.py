@@ -16,7 +16,7 @@ from multimodal.workflows.push_files import push_files
 
 @click.command("push")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--store", "store_name", required=True, help="Name of a dicomweb store in the stores file.")
+@click.option("--store", "--pacs", "store_name", required=True, help="Name of a dicomweb store in the stores file.")
 @stores_option
 @project_option
 def command(folder: Path, store_name: str, stores_file: Path | None, project: str) -> int:
