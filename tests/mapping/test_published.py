@@ -56,10 +56,11 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
     (tmp_path / "my-study.yaml").write_text(text.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
     table = tmp_path / "my-table.csv"
     table.write_text(
-        "PatientID;sex;born;visit;weight;hb;hb_unit;comment\n1;m;1.2.1950;21.07.2012;75,5;135;g/L;\n2;f;NK;2012;-;<9;g/dL;x\n"
+        "PatientID;sex;born;visit;weight;hb;hb_unit;diagnosis;comment\n1;m;1.2.1950;21.07.2012;75,5;135;g/L;COPD;\n"
+        "1;m;1.2.1950;22.07.2012;75,4;;;;\n2;f;NK;2012;-;<9;g/dL;;x\n"
     )
     results = list(run_mapping(load_mapping(tmp_path / "my-study.yaml"), [table]))
     assert [issue for result in results for issue in result.issues] == []
-    assert [len(result.resources) for result in results] == [3, 2]
+    assert [len(result.resources) for result in results] == [4, 1, 2]
     known = set(re.findall(r"\bE\d{3}\b", text))
     assert {code.code for code in IssueCode if code.code < "E602"} | {IssueCode.EXPRESSION.code} <= known

@@ -14,6 +14,7 @@ from multimodal.mapping.decimals import MIXED, decide_decimals
 from multimodal.mapping.emitters import Origin
 from multimodal.mapping.errors import ColumnsRefusedError, TooManyErrorsError
 from multimodal.mapping.form_run import FormRun, Seen
+from multimodal.mapping.headers import Headers, compare, misspelt, present_headers, without_key
 from multimodal.mapping.plan import Form, Mapping
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
@@ -110,7 +111,7 @@ class MappingRun:
             parts = (self.mapping.id, form.name) if form.name else (self.mapping.id,)
             origin = Origin(parts, self.mapping.meta_source, self.mapping.status, self._note)
             signs = self._signs.get(form.name, {})
-            run = FormRun(self.mapping, form, _headers(form, table), signs, seen, origin)
+            run = FormRun(self.mapping, form, present_headers(form, table), signs, seen, origin)
             for row in map(run.named, table.rows):
                 self.rows += 1
                 resources, issues = run.process(row)
@@ -147,15 +148,16 @@ class MappingRun:
     def _check_columns(self, form: Form, table: Table) -> None:
         self.found[f"{table.file.name}{':' + table.sheet if table.sheet else ''}"] = dict(table.found)
         self.notes.extend(table.notes)
-        present = _headers(form, table)
+        headers = compare(form, table)
         subject = form.aliases[self.mapping.subject.column]
-        lost = [column for column in dict.fromkeys((subject, *form.key)) if column not in present]
+        lost = [column for column in dict.fromkeys((subject, *form.key)) if column not in headers.present]
         if lost:
-            problem = f"the key column {', '.join(lost)} is missing; the file has: {', '.join(table.headers)}"
-            raise ColumnsRefusedError(table.file, lost, problem)
-        self._check_unmapped(table, set(present.values()))
-        self._check_missing(form, table, present)
-        for header, actual in present.items():
+            raise ColumnsRefusedError(table.file, lost, without_key(lost, table, headers, self.mapping.source))
+        if self.mapping.unmapped == "error" and (headers.unnamed or headers.absent):
+            raise ColumnsRefusedError(table.file, [*headers.unnamed, *headers.absent], headers.differences())
+        self._note_unnamed(table, headers)
+        self._report_absent(table, headers)
+        for header, actual in headers.present.items():
             column = form.columns[header]
             if column.verb == "ignore":
                 self.coverage.ignored[actual] = column.reason
@@ -174,29 +176,21 @@ class MappingRun:
         for table in tables[:1]:
             raise EmptyTableError(table.file, "has a header but no rows")
 
-    def _check_unmapped(self, table: Table, mapped: set[str]) -> None:
-        unmapped = [header for header in table.headers if header not in mapped]
-        if not unmapped:
-            return
-        names = ", ".join(repr(header) for header in unmapped)
-        if self.mapping.unmapped == "error":
-            problem = f"the mapping does not name the columns {names}; map them, or ignore them with a reason"
-            raise ColumnsRefusedError(table.file, unmapped, problem)
-        self.coverage.unmapped.extend(unmapped)
-        if self.mapping.unmapped == "warn":
-            self.notes.append(f"{table.file.name}: the mapping does not name the columns {names}")
+    def _note_unnamed(self, table: Table, headers: Headers) -> None:
+        self.coverage.unmapped.extend(headers.unnamed)
+        names = [repr(header) for header in headers.unnamed if header not in headers.meant.values()]
+        if names and self.mapping.unmapped == "warn":
+            self.notes.append(f"{table.file.name}: the mapping does not name the columns {', '.join(names)}")
 
-    def _check_missing(self, form: Form, table: Table, present: dict[str, str]) -> None:
+    def _report_absent(self, table: Table, headers: Headers) -> None:
         code = IssueCode.MISSING_COLUMN
-        for header, column in form.columns.items():
-            if header in present or column.verb == "ignore":
-                continue
-            if self.mapping.unmapped == "error":
-                problem = f"the column {header!r} of the mapping is missing; {code.suggestion}"
-                raise ColumnsRefusedError(table.file, [header], problem)
+        for header in headers.absent:
             self.coverage.missing.append(header)
-            message = f"{table.file.name} has no column {header!r}"
-            self.issues.append(Issue(code.code, message, sheet=table.sheet, column=header, suggestion=code.suggestion))
+            message, suggestion = f"{table.file.name} has no column {header!r}", code.suggestion
+            if header in headers.meant:
+                message = f"{table.file.name}: {misspelt(header, headers.meant[header])}"
+                suggestion = "write the file's header in the mapping; if it was renamed, name the old one under `was`"
+            self.issues.append(Issue(code.code, message, sheet=table.sheet, column=header, suggestion=suggestion))
 
     def _decide_decimals(self, tables: list[tuple[Form, Table]]) -> None:
         """Look at all number cells whose decimal sign nobody declared; costs one more reading of the files."""
@@ -207,7 +201,7 @@ class MappingRun:
                     continue
                 columns = [
                     (header, actual)
-                    for header, actual in _headers(form, table).items()
+                    for header, actual in present_headers(form, table).items()
                     if form.columns[header].type in _NUMBERS and form.columns[header].decimal == "auto"
                 ]
                 if columns:
@@ -224,19 +218,6 @@ class MappingRun:
         allowed = self.rows * int(limit[:-1]) / 100 if limit.endswith("%") else int(limit)
         if bad > allowed:
             raise TooManyErrorsError(bad, self.rows, limit)
-
-
-def _headers(form: Form, table: Table) -> dict[str, str]:
-    """Return header in the mapping -> header in the file, for the columns that the file has.
-
-    An earlier header (``was``) is looked for where the present one is not there.
-    """
-    found = {}
-    for header, column in form.columns.items():
-        actual = next((name for name in (header, *column.aliases) if name in table.headers), None)
-        if actual is not None:
-            found[header] = actual
-    return found
 
 
 def run_mapping(mapping: Mapping, paths: Sequence[Path], *, progress: Progress = silent) -> MappingRun:

@@ -90,7 +90,8 @@ def _table(workbook: Any, name: str, layout: SheetSpec, path: Path) -> Table:
             headers = clean_headers([cell_text(cell) for cell in record])
             break
     if not headers:
-        raise EmptyTableError(path, f"sheet {name!r} is empty: row {layout.header_row} holds no header")
+        hint = "if it stands further down, declare `header_row` under `source.sheets`"
+        raise EmptyTableError(path, f"sheet {name!r} is empty: row {layout.header_row} holds no header; {hint}")
     named = [position for position, header in enumerate(headers) if header]
     problem = header_problem(tuple(headers[position] for position in named), layout.header_row)
     if problem:

@@ -1,0 +1,103 @@
+"""The headers of a file held to those of the mapping: which are there, which are not, which may be meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from multimodal.mapping.plan import Form
+from multimodal.model.issue_codes import IssueCode
+from multimodal.tables.rows import SheetSpec, SourceSpec, Table
+
+# Below this, headers of different columns (height_cm, weight_kg) would be taken for each other.
+_ALIKE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What a form finds of its columns in a table.
+
+    Parameters
+    ----------
+    present : dict of str to str
+        Header in the mapping to header in the file.
+    unnamed : list of str
+        Headers of the file that the mapping does not name.
+    absent : list of str
+        Headers of the mapping that the file does not have; ignored columns are not missed.
+    meant : dict of str to str
+        Absent header to the unnamed one that is probably the same.
+    """
+
+    present: dict[str, str]
+    unnamed: list[str]
+    absent: list[str]
+    meant: dict[str, str]
+
+    def differences(self) -> str:
+        """Return in one line all in which file and mapping differ."""
+        parts = [misspelt(header, actual) for header, actual in self.meant.items()]
+        unnamed = [repr(header) for header in self.unnamed if header not in self.meant.values()]
+        absent = [repr(header) for header in self.absent if header not in self.meant]
+        if unnamed:
+            names = ", ".join(unnamed)
+            parts.append(f"the mapping does not name the columns {names}; map them, or ignore them with a reason")
+        if absent:
+            which = (
+                f"columns {', '.join(absent)} of the mapping are"
+                if absent[1:]
+                else f"column {absent[0]} of the mapping is"
+            )
+            parts.append(f"the {which} missing; {IssueCode.MISSING_COLUMN.suggestion}")
+        return "; ".join(parts)
+
+
+def compare(form: Form, table: Table) -> Headers:
+    """Return what `form` finds of its columns in `table`."""
+    present = present_headers(form, table)
+    unnamed = [header for header in table.headers if header not in present.values()]
+    absent = [header for header, column in form.columns.items() if header not in present and column.verb != "ignore"]
+    return Headers(present, unnamed, absent, _meant(absent, unnamed))
+
+
+def present_headers(form: Form, table: Table) -> dict[str, str]:
+    """Return header in the mapping -> header in the file, for the columns that the file has.
+
+    An earlier header (``was``) is looked for where the present one is not there.
+    """
+    found = {}
+    for header, column in form.columns.items():
+        actual = next((name for name in (header, *column.aliases) if name in table.headers), None)
+        if actual is not None:
+            found[header] = actual
+    return found
+
+
+def _meant(absent: Sequence[str], unnamed: Sequence[str]) -> dict[str, str]:
+    free = {header.casefold(): header for header in unnamed}
+    found = {}
+    for header in absent:
+        for close in difflib.get_close_matches(header.casefold(), free, n=1, cutoff=_ALIKE):
+            found[header] = free.pop(close)
+    return found
+
+
+def misspelt(header: str, actual: str) -> str:
+    """Return the message on a column of the mapping that the file has under a similar header."""
+    return f"the mapping's {header!r} is not in the file; the file's {actual!r} is not in the mapping: did you mean it?"
+
+
+def without_key(lost: Sequence[str], table: Table, headers: Headers, source: SourceSpec) -> str:
+    """Return the message on a table whose key columns `lost` are not there."""
+    problem = f"the key column {', '.join(lost)} is missing; the file has: {', '.join(table.headers)}"
+    meant = [headers.meant[header] for header in lost if header in headers.meant]
+    if meant:
+        return f"{problem}; did you mean {' and '.join(map(repr, meant))}?"
+    if not table.sheet:
+        return f"{problem}; the header has to be the first row with cells: delete what stands above it"
+    row = source.sheets.get(table.sheet.strip(), SheetSpec()).header_row
+    if row > 1:
+        return f"{problem}; that is row {row}, as `header_row` says: correct it if the header stands elsewhere"
+    declared = "or declare its row: `header_row` under `source.sheets`"
+    return f"{problem}; the header has to be the first row: delete what stands above it, {declared}"
