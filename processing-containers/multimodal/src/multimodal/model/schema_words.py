@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Place = tuple[str | int, ...]
@@ -12,10 +12,11 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A mistake and the keys that lead to it."""
+    """A mistake, the keys that lead to it, and the key there that nobody knows, if that is the mistake."""
 
     place: Place
     text: str
+    unknown_key: str | None = None
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -46,7 +47,8 @@ def worded(error: Any, schema: Mapping[str, Any], *, mask: str = "") -> Finding:
         return Finding(place, _none_of(error.instance, kind.options, mask))
     if kind.name == "additionalProperties":
         known = _at(schema, error.schema_path[:-1]).get("properties", {})
-        return Finding(place, error.message + did_you_mean(kind.unexpected[0], known))
+        unknown = str(kind.unexpected[0])
+        return Finding(place, error.message + did_you_mean(unknown, known), unknown)
     return Finding(place, str(error.message))
 
 
@@ -63,7 +65,7 @@ def _alternatives(error: Any, schema: Mapping[str, Any], mask: str) -> Finding:
     meant = meant or branches
     fewest = min(len(branch) for branch in meant)
     found = [worded(branch[0], schema, mask=mask) for branch in meant if len(branch) == fewest]
-    return Finding(found[0].place, "; or ".join(dict.fromkeys(each.text for each in found)))
+    return replace(found[0], text="; or ".join(dict.fromkeys(each.text for each in found)))
 
 
 def _shuts_out(error: Any, place: Place) -> bool:

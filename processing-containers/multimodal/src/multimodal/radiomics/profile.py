@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from multimodal.model.errors import ConfigurationError
-from multimodal.model.schema_words import Place, worded
+from multimodal.model.schema_words import Finding, worded
 
 DEFAULT_PROFILE = "pyradiomics-compat"
 _MINIMUM = {"voxels": 2, "dimensions": 2}
@@ -100,8 +100,7 @@ def _parse(text: str, file: Path) -> Profile:
     plain = json.loads(json.dumps(document, default=str))
     wrong = next(iter(_validator().iter_errors(plain)), None)
     if wrong is not None:
-        finding = worded(wrong, _schema())
-        _refuse(document, finding.place, finding.text, file)
+        _refuse(document, worded(wrong, _schema()), file)
     settings = {
         **plain,
         "minimum": _MINIMUM | plain.get("minimum", {}),
@@ -129,15 +128,15 @@ def _validator() -> Any:
     return jsonschema_rs.validator_for(_schema())
 
 
-def _refuse(document: Any, path: Place, message: str, file: Path) -> NoReturn:
-    """Raise with the line of the innermost key of `path` that has one."""
+def _refuse(document: Any, finding: Finding, file: Path) -> NoReturn:
+    """Raise with the line of the innermost key that has one."""
     line: int | None = None
     here = document
-    for key in path:
+    for key in (*finding.place, *([finding.unknown_key] if finding.unknown_key is not None else [])):
         if not hasattr(here, "lc"):
             break
         place = here.lc.key(key) if isinstance(key, str) else here.lc.item(key)
         line = place[0] + 1
         here = here[key]
-    at = ".".join(str(key) for key in path)
-    raise ConfigurationError(f"{at}: {message}" if at else message, file=file, line=line)
+    at = ".".join(str(key) for key in finding.place)
+    raise ConfigurationError(f"{at}: {finding.text}" if at else finding.text, file=file, line=line)
