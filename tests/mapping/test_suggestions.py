@@ -40,6 +40,8 @@ def test_a_table_inside_a_column_is_declared_first(tmp_path: Path) -> None:
     [
         (".", "81,5", 'write 81.5, or declare `decimal: ","` under `source`'),
         (",", "81.5", 'write 81,5, or declare `decimal: "."` under `source`'),
+        (".", "<81,5", 'write <81.5, or declare `decimal: ","` under `source`'),
+        (".", "10,5-20,5", 'write 10.5-20.5, or declare `decimal: ","` under `source`'),
         (".", "heavy", "correct the cell, or declare the text under `missing`"),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.workflows.import_report import ImportReport
+from multimodal.workflows.report_page import report_page
 from multimodal.workflows.reports import errors_csv, quarantine_csv, write_reports
 
 ISSUE = Issue("E101", "'ü' is not a number", row=7, record="P1", column="Größe", value='a,"b"\nc', suggestion="fix")
@@ -89,6 +91,38 @@ def test_the_page_stands_alone_and_shows_what_matters(tmp_path: Path) -> None:
     assert "E101 not-a-number" in page
     assert "mapped inexactly" in page
     assert "5 more in errors.csv" in page
+
+
+def reasons_of(*issues: Issue) -> list[list[str]]:
+    page = report_page(ImportReport("x", WorkflowResult(Status.PARTIAL, {}, [], list(issues), {}, {})))
+    section = page.split("<h2>What was refused, and why</h2>")[1].split("</section>")[0].split("<tbody>")[1]
+    return [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in section.split("<tr>")[1:]]
+
+
+def test_each_suggestion_has_its_own_examples_and_shows_what_to_write() -> None:
+    add, case = "correct the cell, or add the value to the table", "did you mean 'm'? declare `ignore_case: true`"
+    key, number = "fill in the key columns of the row", 'write %s, or declare `decimal: ","`'
+    assert reasons_of(
+        Issue("E201", "m", row=2, column="sex", value="`x`", suggestion=add),
+        Issue("E201", "m", row=3, column="sex", value="M", suggestion=case),
+        Issue("E201", "m", row=4, column="sex", value="y", suggestion=add),
+        Issue("E504", "the row has no key", row=5, column="pid", suggestion=key),
+        Issue("E505", "t.csv has no `hb`", column="hb", suggestion="restore"),
+        *(Issue("E101", "m", row=6, column="w", value=f"{n},1", suggestion=number % f"{n}.1") for n in (8, 9, 7)),
+    ) == [
+        ["3", "E101 not-a-number", "w", "8,1 · 9,1 · 7,1", "write 8.1, or declare <code>decimal: &quot;,&quot;</code>"],
+        ["2", "E201 not-in-table", "sex", "`x` · y", add],
+        ["1", "E201 not-in-table", "sex", "M", "did you mean &#x27;m&#x27;? declare <code>ignore_case: true</code>"],
+        ["1", "E504 missing-key", "pid", "(empty)", key],
+        ["1", "E505 missing-column", "hb", "t.csv has no <code>hb</code>", "restore"],
+    ]  # fmt: skip
+
+
+def test_a_refusal_and_warnings_show_what_to_write() -> None:
+    result = WorkflowResult(Status.NOTHING, {}, ["see `key`"], [], {}, {})
+    page = report_page(ImportReport("x", result, refusal="declare `<b>`"))
+    assert "declare <code>&lt;b&gt;</code>" in page
+    assert "<li>see <code>key</code></li>" in page
 
 
 def test_a_report_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

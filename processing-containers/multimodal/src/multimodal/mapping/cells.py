@@ -73,6 +73,10 @@ class NumberReader:
         CellError
             E101 if it is none, E102 outside the limits, E105 where the decimal sign is unclear.
         """
+        return self._number(text, text)
+
+    def _number(self, text: str, cell: str) -> float:
+        """Return the number `text`, which is all of `cell` or a part of it."""
         if isinstance(text, NumberText):
             return self._within(self._finite(text, text), text)
         plain = text
@@ -85,7 +89,7 @@ class NumberReader:
                 problem = f"the column holds numbers with . and with , so {text!r} cannot be read"
                 raise CellError(IssueCode.MIXED_DECIMAL, problem)
             if self.decimal not in plain:
-                raise self._other_sign(text, plain)
+                raise self._other_sign(text, cell)
             plain = plain.replace(",", ".")
         return self._within(self._finite(plain, text), text)
 
@@ -98,16 +102,17 @@ class NumberReader:
         """Return the number of `text` with its comparator, or the range that it is."""
         match = _COMPARED.fullmatch(text)
         if match:
-            return Measured(self.number(match[2]), _SIGNS.get(match[1], match[1]))
+            return Measured(self._number(match[2], text), _SIGNS.get(match[1], match[1]))
         if _PLAIN.fullmatch(text) is None and (match := _RANGE.fullmatch(text)):
-            low, high = self.number(match[1]), self.number(match[2])
+            low, high = self._number(match[1], text), self._number(match[2], text)
             if low > high:
                 raise _not_a_number(text, ": the range ends before it begins")
             return MeasuredRange(low, high)
         return Measured(self.number(text))
 
-    def _other_sign(self, text: str, plain: str) -> CellError:
+    def _other_sign(self, text: str, cell: str) -> CellError:
         other = "," if self.decimal == "." else "."
+        plain = cell.replace(self.thousands, "") if self.thousands else cell
         return CellError(
             IssueCode.NOT_A_NUMBER,
             f"{text!r} is not a number; the decimal sign of this column is {self.decimal!r}",

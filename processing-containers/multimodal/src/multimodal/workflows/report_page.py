@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -14,6 +15,8 @@ from multimodal.workflows.import_report import ImportReport
 
 _ISSUES_SHOWN = 20
 _VALUES_SHOWN = 30
+_CODE = re.compile(r"`([^`]+)`")
+_WRITTEN = re.compile(r"^write .+(?=, or declare)")
 _TITLES = {code.code: code.title for code in IssueCode}
 _KINDS = {
     "inexact": "mapped inexactly", "text": "kept as text", "missing": "missing", "otherwise": "not in the table",
@@ -43,6 +46,16 @@ code { font: .88em ui-monospace, Consolas, monospace; background: #eef1f4; borde
 """
 
 
+class _Prose(str):
+    """A sentence of ours, in which `backticks` mark what is written in a file; a cell of the table is none."""
+
+    __slots__ = ()
+
+    @property
+    def html(self) -> str:
+        return _CODE.sub(r"<code>\1</code>", escape(self))
+
+
 def report_page(report: ImportReport) -> str:
     """Return ``report.html`` for `report`."""
     parts = [_head(report), _figures(report), _changes(report), _reasons(report.result.issues)]
@@ -66,7 +79,7 @@ def _head(report: ImportReport) -> str:
     elif report.result.status is Status.PARTIAL:
         text = "partial: some of it did not come through"
     dry = " Dry run: this is what would be done; nothing was stored." if report.dry_run else ""
-    lead = escape(report.refusal) or "Import of clinical tables into FHIR."
+    lead = _Prose(report.refusal).html or "Import of clinical tables into FHIR."
     return f'<h1>{escape(report.title)} <span class="chip {status}">{text}</span></h1><p class="lead">{lead}{dry}</p>'
 
 
@@ -94,13 +107,14 @@ def _changes(report: ImportReport) -> str:
 
 
 def _reasons(issues: Sequence[Issue]) -> str:
-    groups: dict[tuple[str, str], list[Issue]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Issue]] = defaultdict(list)
     for issue in issues:
-        groups[issue.code, issue.column].append(issue)
+        # A suggestion that only repeats the cell's number is one for all of them, shown with the first example.
+        groups[issue.code, issue.column, _WRITTEN.sub("write", issue.suggestion)].append(issue)
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     rows = [
-        [len(group), f"{code} {_TITLES.get(code, '')}", column, _examples(group), group[0].suggestion]
-        for (code, column), group in ordered
+        [len(group), f"{code} {_TITLES.get(code, '')}", column, _examples(group), _Prose(group[0].suggestion)]
+        for (code, column, _), group in ordered
     ]
     if not rows:
         return ""
@@ -110,14 +124,15 @@ def _reasons(issues: Sequence[Issue]) -> str:
 
 def _examples(issues: Sequence[Issue]) -> str:
     values = list(dict.fromkeys(issue.value for issue in issues if issue.value))[:3]
-    if not values:
-        return issues[0].message
-    return ", ".join(values)
+    if values:
+        return " · ".join(values)
+    first = issues[0]
+    return "(empty)" if first.column and first.row is not None else _Prose(first.message)
 
 
 def _first_issues(issues: Sequence[Issue]) -> str:
     rows = [
-        [_row_of(issue), issue.record, issue.column, issue.value, f"{issue.code}: {issue.message}"]
+        [_row_of(issue), issue.record, issue.column, issue.value, _Prose(f"{issue.code}: {issue.message}")]
         for issue in issues[:_ISSUES_SHOWN]
     ]
     if not rows:
@@ -133,7 +148,7 @@ def _row_of(issue: Issue) -> str:
 
 
 def _warnings(warnings: Sequence[str]) -> str:
-    shown = "".join(f"<li>{escape(warning)}</li>" for warning in warnings[:_VALUES_SHOWN])
+    shown = "".join(f"<li>{_Prose(warning).html}</li>" for warning in warnings[:_VALUES_SHOWN])
     note = f"{len(warnings) - _VALUES_SHOWN:,} more in report.json." if len(warnings) > _VALUES_SHOWN else ""
     return _section("To know", f"<ul>{shown}</ul>", note) if warnings else ""
 
@@ -175,12 +190,16 @@ def _section(title: str, content: str, note: str = "") -> str:
     return f"<section><h2>{escape(title)}</h2>{content}{said}</section>"
 
 
+def _html(value: Any) -> str:
+    return value.html if isinstance(value, _Prose) else escape(str(value))
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     body = list(rows)
     numeric = [all(isinstance(row[at], int) for row in body) for at in range(len(head))]
 
     def cell(at: int, value: Any, tag: str) -> str:
-        text = f"{value:,}" if isinstance(value, int) else escape(str(value))
+        text = f"{value:,}" if isinstance(value, int) else _html(value)
         return f'<{tag} class="number">{text}</{tag}>' if numeric[at] else f"<{tag}>{text}</{tag}>"
 
     top = "".join(cell(at, name, "th") for at, name in enumerate(head)) if any(head) else ""
