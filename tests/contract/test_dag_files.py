@@ -185,7 +185,7 @@ def test_safe_mode_finds_the_file(file: Path) -> None:
 
 @pytest.mark.parametrize("file", DAG_FILES + OPERATOR_FILES, ids=lambda file: file.name)
 def test_parses_as_python_3_12(file: Path) -> None:
-    ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 12))
+    assert ast.parse(file.read_text(encoding="utf-8"), feature_version=(3, 12)).body
 
 
 def python312() -> str | None:

@@ -34,16 +34,6 @@ def profile(tmp_path: Path) -> Profile:
     return profile_of(tmp_path, 25)
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> NdjsonFolder:
-    return NdjsonFolder(tmp_path / "fhir")
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> FolderBucket:
-    return FolderBucket(tmp_path / "bucket")
-
-
 def profile_of(folder: Path, width: int) -> Profile:
     file = folder / f"width-{width}.yaml"
     file.write_text(PROFILE.format(width=width))

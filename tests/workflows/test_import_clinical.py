@@ -30,11 +30,6 @@ def study(tmp_path: Path) -> SmallStudy:
 
 
 @pytest.fixture
-def bucket(tmp_path: Path) -> FolderBucket:
-    return FolderBucket(tmp_path / "bucket")
-
-
-@pytest.fixture
 def proxy(hapi: Store) -> Iterator[CountingProxy]:
     with CountingProxy(hapi) as proxy:
         yield proxy

@@ -23,7 +23,7 @@ from multimodal.transport.errors import UnreachableError
 from multimodal.transport.stores import Store
 from multimodal.workflows.join_metadata import join_metadata
 from tests.fakes.dicom_files import make_instance
-from tests.workflows.line import empty, image_store, own_index
+from tests.workflows.line import own_index
 
 SYSTEM = "urn:test:join"
 MAPPING = """\
@@ -51,32 +51,10 @@ SEX = "00000000 ClinicalSex_keyword"
 VOLUME = "00000000 RadiomicsMeshVolume_float"
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DicomWeb]:
-    with image_store(tmp_path_factory.mktemp("store"), SYSTEM) as dicom:
-        yield dicom
-
-
-@pytest.fixture
-def dicom(store: DicomWeb) -> DicomWeb:
-    empty(store)
-    return store
-
-
 @pytest.fixture
 def index(opensearch: Store) -> Iterator[SeriesIndex]:
     with own_index(opensearch) as index:
         yield index
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> NdjsonFolder:
-    return NdjsonFolder(tmp_path / "fhir")
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> FolderBucket:
-    return FolderBucket(tmp_path / "bucket")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,21 +18,8 @@ from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store
 from multimodal.workflows.sync_imaging import sync_imaging
 from tests.fakes.dicom_files import make_instance
-from tests.workflows.line import empty, image_store
 
 SYSTEM = "urn:test:sync"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DicomWeb]:
-    with image_store(tmp_path_factory.mktemp("store"), SYSTEM) as dicom:
-        yield dicom
-
-
-@pytest.fixture
-def dicom(store: DicomWeb) -> DicomWeb:
-    empty(store)
-    return store
 
 
 @pytest.fixture
@@ -43,16 +30,6 @@ def send(dicom: DicomWeb, tmp_path: Path) -> Callable[[Dataset], None]:
         assert dicom.push([file]).failed == ()
 
     return send
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> NdjsonFolder:
-    return NdjsonFolder(tmp_path / "fhir")
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> FolderBucket:
-    return FolderBucket(tmp_path / "bucket")
 
 
 def test_an_empty_store_is_nothing_to_do(dicom: DicomWeb, target: NdjsonFolder, bucket: FolderBucket) -> None:

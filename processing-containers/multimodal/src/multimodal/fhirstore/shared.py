@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from multimodal.fhirstore.bodies import SOURCE, marked, source_of
+from multimodal.fhirstore.bodies import SOURCE, marked, source_of, unversioned
 from multimodal.fhirstore.errors import ConflictError
 from multimodal.fhirstore.manifest import Entry, Manifest
 from multimodal.fhirstore.merge import merge
@@ -123,7 +123,7 @@ def _sent(write: Write, resource: Mapping[str, Any], version: str | None) -> Wri
 
 def _merged_meta(here: Mapping[str, Any], ours: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Return the union of both; the source stays that of the first writer, tags name all of them."""
-    meta = {key: value for key, value in here.items() if key not in {"versionId", "lastUpdated"}}
+    meta = unversioned({"meta": here})["meta"]
     for key in _UNITED:
         united = [*here.get(key, ()), *(value for value in ours.get(key, ()) if value not in here.get(key, ()))]
         if united:

@@ -12,6 +12,7 @@ import orjson
 
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.errors import MappingError
+from multimodal.model.schema_words import did_you_mean
 
 VERBS = ("patient", "observation", "condition", "checkbox", "into", "helper", "ignore")
 
@@ -77,11 +78,6 @@ def _nearest_verb(names: list[str]) -> str:
     return ""
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _check(document: Document, part: str, content: Any, place: Place) -> None:
     errors = sorted(
         _validator(part).iter_errors(content), key=lambda error: document.position((*place, *error.instance_path))
@@ -96,7 +92,7 @@ def _worded(document: Document, error: Any, place: Place) -> MappingError:
     if kind.name == "additionalProperties":
         known = list(_definition(error.schema_path).get("properties", {}))
         unexpected = kind.unexpected[0]
-        hint = _nearest(unexpected, known) or f"; known: {', '.join(known)}"
+        hint = did_you_mean(unexpected, known) or f"; known: {', '.join(known)}"
         if error.instance[unexpected] is None:  # {ignore: one, two} reads as two keys
             hint += "; a text with a comma needs quotation marks"
         return document.error((*place, unexpected), f"unknown key {unexpected!r} in {name}{hint}", at_key=True)
@@ -104,7 +100,7 @@ def _worded(document: Document, error: Any, place: Place) -> MappingError:
         return document.error(place, f"{name} needs the key {kind.property!r}", at_key=True)
     if kind.name == "enum":
         options = [str(option) for option in kind.options]
-        hint = _nearest(str(error.instance), options)
+        hint = did_you_mean(str(error.instance), options)
         return document.error(place, f"{name}: {error.instance!r} is none of {', '.join(options)}{hint}")
     if kind.name == "anyOf":
         described = _definition(error.schema_path)
