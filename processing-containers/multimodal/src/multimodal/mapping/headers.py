@@ -96,8 +96,9 @@ def without_key(lost: Sequence[str], table: Table, headers: Headers, source: Sou
         return f"{problem}; did you mean {' and '.join(map(repr, meant))}?"
     if not table.sheet:
         return f"{problem}; the header has to be the first row with cells: delete what stands above it"
-    row = source.sheets.get(table.sheet.strip(), SheetSpec()).header_row
+    declared = source.sheets.get(table.sheet.strip(), SheetSpec()).header_row
+    row = declared if isinstance(declared, int) else declared[-1]
     if row > 1:
         return f"{problem}; that is row {row}, as `header_row` says: correct it if the header stands elsewhere"
-    declared = "or declare its row: `header_row` under `source.sheets`"
-    return f"{problem}; the header has to be the first row: delete what stands above it, {declared}"
+    hint = "or declare its row: `header_row` under `source.sheets`"
+    return f"{problem}; the header has to be the first row: delete what stands above it, {hint}"

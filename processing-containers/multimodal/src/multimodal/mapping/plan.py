@@ -40,13 +40,23 @@ class Column:
     identity : str
         What stands for the column in resource ids.
     verb : str
-        One of patient, observation, condition, into, helper, ignore.
+        One of patient, observation, condition, checkbox, into, helper, ignore.
     element : str
         For ``patient`` the element, for ``into`` the path in its resource.
     resource : str
         For ``into``, the name of that resource.
     type : str
         Of the cell: number, integer, code, boolean, text, date, age.
+    factor : float
+        What a number is multiplied with on its way to `convert_to`; molar to mass units need it (0: not declared).
+    note_column, low_column, high_column : str
+        Columns with a remark on the value (``Observation.note``) and the limits of its reference range.
+    makes : str
+        For ``checkbox``, what an option becomes: condition, observation, procedure, medication.
+    options : mapping of str to CodeableConcept
+        For ``checkbox``, code of the option to its concept.
+    unchecked : {"drop", "absent"}
+        For ``checkbox``, what an option becomes that is not ticked.
     """
 
     header: str
@@ -74,6 +84,13 @@ class Column:
     missing: MappingOf[str, str] = field(default_factory=dict)
     when: Expression | None = None
     reason: str = ""
+    factor: float = 0.0
+    note_column: str = ""
+    low_column: str = ""
+    high_column: str = ""
+    makes: str = ""
+    options: MappingOf[str, dict[str, Any]] = field(default_factory=dict)
+    unchecked: str = DROP
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +107,18 @@ class Template:
         The compiled elements.
     when : Expression, optional
         Whether a row has this resource.
+    each : Expression, optional
+        A list: one resource for each of its items, which `item()` gives in the template.
+    key : tuple of Expression
+        Identity in place of the row's key; empty for that.
     """
 
     name: str
     type: str
     body: Node
     when: Expression | None = None
+    each: Expression | None = None
+    key: tuple[Expression, ...] = ()
 
     @property
     def code(self) -> MappingOf[str, Any]:
@@ -128,7 +151,15 @@ class Form:
     name : str
         Sheet name; empty where the mapping has its columns at the top.
     key : tuple of str
-        Columns that identify a row.
+        Columns that identify a row, where its source does not (`Row.key`).
+    events : tuple of str
+        Events whose rows are used; empty for all.
+    repeat : bool, optional
+        Whether only repeated (True) or only unrepeated rows (False) are used.
+    encounter : bool
+        Whether each visit becomes an Encounter that the row's resources refer to.
+    status : str
+        Of the form's Observations; empty: that of the mapping, or by the form's own status.
     """
 
     name: str
@@ -136,6 +167,10 @@ class Form:
     templates: MappingOf[str, Template]
     key: tuple[str, ...]
     aliases: MappingOf[str, str]
+    events: tuple[str, ...] = ()
+    repeat: bool | None = None
+    encounter: bool = False
+    status: str = ""
 
     @property
     def patient_elements(self) -> tuple[Column, ...]:
@@ -177,6 +212,14 @@ class Mapping:
         Number or share (``5%``) of rows with errors above which the table is refused; empty for no limit.
     deletes : {"keep", "entered-in-error", "delete"}
         What happens to resources of rows that are gone.
+    form_status : {"any", "complete", "unverified-or-complete"}
+        Rows of which form status are used (REDCap); Observations of a form that is not complete are preliminary.
+    duplicate_key : {"error", "first", "last"}
+        Which of two rows with one key is used; ``error`` uses the first and reports the others.
+    on_error : {"drop-value", "quarantine-row", "abort"}
+        What a wrong cell costs: its own value, its row, or the import.
+    profiles : tuple of str
+        Sets of profiles that the resources follow, e.g. ``mcode-4``.
     """
 
     id: str
@@ -192,6 +235,10 @@ class Mapping:
     max_row_errors: str
     deletes: str
     status: str
+    form_status: str = "any"
+    duplicate_key: str = "error"
+    on_error: str = "drop-value"
+    profiles: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, Column]:

@@ -8,13 +8,36 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from multimodal.model.issues import Issue
+from multimodal.tables.dictionary import Dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class LongLayout:
+    """A sheet with one value in each row: the columns that hold its name, the value, and the unit if there is one."""
+
+    name: str
+    value: str
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetSpec:
-    """How one sheet is laid out: the row (counted from 1) that holds its header."""
+    """How one sheet is laid out.
 
-    header_row: int = 1
+    Parameters
+    ----------
+    header_row : int or tuple of int
+        The row, counted from 1, that holds the header; several rows together form the names of columns below merged
+        cells.
+    skip_rows : int
+        Rows between the header and the first row of values, e.g. with units or labels.
+    long : LongLayout, optional
+        Where each row holds one value and says which.
+    """
+
+    header_row: int | tuple[int, ...] = 1
+    skip_rows: int = 0
+    long: LongLayout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +52,25 @@ class SourceSpec:
         ``auto`` finds them in the file and reports what was found.
     sheets : mapping of str to SheetSpec
         Which sheets of a workbook to read; empty means its only visible sheet.
+    forms : tuple of str
+        Forms of the mapping. A source that knows forms (REDCap instruments, ODM item groups) gives one table for each
+        form of the file, named or not; without any, a single table with all columns.
+    dictionary : Path, optional
+        The file that describes the columns (REDCap data dictionary, IDC ``clinical_index``).
+    labels : bool
+        Whether the values are labels in place of codes (REDCap label export).
+    options : mapping of str to str
+        What only one type of source understands, e.g. ``collection`` and ``table`` of ``idc``.
     """
 
     type: str = "csv"
     encoding: str = "auto"
     delimiter: str = "auto"
     sheets: Mapping[str, SheetSpec] = field(default_factory=dict)
+    forms: tuple[str, ...] = ()
+    dictionary: Path | None = None
+    labels: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 class NumberText(str):
@@ -51,6 +87,13 @@ class NumberText(str):
         return self
 
 
+class Place(NamedTuple):
+    """Where the text of a cell stands in its file: the row (of XML: the line), and the column under its own name."""
+
+    row: int
+    column: str
+
+
 class Row(NamedTuple):
     """One row of a table.
 
@@ -62,6 +105,18 @@ class Row(NamedTuple):
         Header to the text a person sees; an empty cell is ``""``.
     sheet, record, event, instance : str
         Where the row belongs in its source.
+    key : tuple of str
+        What identifies the row within its form, where the source itself knows it (REDCap: record, event, repeating
+        instrument, instance; ODM: subject and repeat keys). Empty: the mapping's key columns.
+    visit : tuple of str
+        What identifies the visit (REDCap event, ODM study event) in which the row was recorded; empty where the
+        source knows none.
+    status : str
+        Of the form: ``""`` (unknown), ``incomplete``, ``unverified`` or ``complete``.
+    removed : bool
+        The source says that the row was deleted (ODM ``TransactionType="Remove"``).
+    places : mapping of str to Place
+        Header to the place of its cell, where that is not simply this row and the column of that name.
     problems : tuple of Issue
         What is wrong with the row as a whole.
     usable : bool
@@ -76,6 +131,11 @@ class Row(NamedTuple):
     instance: str = ""
     problems: tuple[Issue, ...] = ()
     usable: bool = True
+    key: tuple[str, ...] = ()
+    visit: tuple[str, ...] = ()
+    status: str = ""
+    removed: bool = False
+    places: Mapping[str, Place] = {}
 
 
 @dataclass(slots=True)
@@ -91,13 +151,17 @@ class Table:
     rows : iterator of Row
         Read once, in the order of the file.
     sheet : str
-        Name of the sheet, empty for CSV.
+        Name of the sheet or form, empty for CSV.
     found : mapping of str to str
         What the reader found out, e.g. encoding and delimiter; for the report.
     notes : list of str
         What a person should know, one line each.
     issues : list of Issue
         Problems of rows; grows while `rows` is read.
+    given : frozenset of str
+        Headers that the source adds by itself (e.g. ``SubjectKey``): a mapping may use them and need not name them.
+    dictionary : Dictionary
+        What the source knows of its columns.
     """
 
     file: Path
@@ -107,6 +171,8 @@ class Table:
     found: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+    given: frozenset[str] = frozenset()
+    dictionary: Dictionary = field(default_factory=Dictionary)
 
 
 class TableSource(Protocol):

@@ -84,16 +84,17 @@ def _only_sheet(workbook: Any, hidden: set[str], path: Path) -> dict[str, SheetS
 def _table(workbook: Any, name: str, layout: SheetSpec, path: Path) -> Table:
     sheet = workbook.get_sheet_by_name(name)
     records = _records(sheet, error_cells(path, name))
+    header_row = layout.header_row if isinstance(layout.header_row, int) else layout.header_row[-1]
     headers: tuple[str, ...] = ()
     for number, record in records:
-        if number == layout.header_row:
+        if number == header_row:
             headers = clean_headers([cell_text(cell) for cell in record])
             break
     if not headers:
         hint = "if it stands further down, declare `header_row` under `source.sheets`"
-        raise EmptyTableError(path, f"sheet {name!r} is empty: row {layout.header_row} holds no header; {hint}")
+        raise EmptyTableError(path, f"sheet {name!r} is empty: row {header_row} holds no header; {hint}")
     named = [position for position, header in enumerate(headers) if header]
-    problem = header_problem(tuple(headers[position] for position in named), layout.header_row)
+    problem = header_problem(tuple(headers[position] for position in named), header_row)
     if problem:
         raise HeaderError(path, f"sheet {name!r}: {problem}")
     table = Table(path, tuple(headers[position] for position in named), iter(()), sheet=name, found={"sheet": name})
