@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
@@ -42,20 +42,60 @@ class CsvSource:
 
     def read(self, path: Path, source: SourceSpec) -> list[Table]:
         """Open `path`; see `TableSource.read`."""
-        encoding = _encoding(path) if source.encoding == "auto" else source.encoding
-        stream = _open(path, encoding)
-        try:
-            delimiter = _delimiter(stream, path) if source.delimiter == "auto" else source.delimiter
-            records = _records(stream, delimiter, path)
-            header_row, headers = _header(records, path)
-        except (TableError, csv.Error, UnicodeError) as error:
-            stream.close()
-            if isinstance(error, UnicodeError):
-                raise WrongFormatError(path, f"is not text in {encoding}; declare `encoding` in the mapping") from error
-            raise
-        table = Table(path, headers, iter(()), found={"encoding": encoding, "delimiter": delimiter})
-        table.rows = _rows(stream, records, table, header_row)
+        opened = open_csv(path, source)
+        problem = header_problem(opened.headers, opened.header_row)
+        if problem:
+            opened.stream.close()
+            raise HeaderError(path, problem)
+        table = Table(path, opened.headers, iter(()), found=opened.found)
+        table.rows = csv_rows(opened, table)
         return [table]
+
+
+class OpenCsv(NamedTuple):
+    """A CSV file whose header was read.
+
+    Parameters
+    ----------
+    stream : TextIO
+        The file; `csv_rows` closes it.
+    records : iterator of tuple
+        What follows the header: row number and cells.
+    header_row : int
+        Row number of the header.
+    headers : tuple of str
+        Its cells, blanks around them removed; not checked for duplicates.
+    found : dict of str to str
+        ``encoding`` and ``delimiter``.
+    """
+
+    stream: TextIO
+    records: Iterator[tuple[int, list[str]]]
+    header_row: int
+    headers: tuple[str, ...]
+    found: dict[str, str]
+
+
+def open_csv(path: Path, source: SourceSpec) -> OpenCsv:
+    """Open a CSV file, find its encoding and delimiter, and read its header.
+
+    Raises
+    ------
+    TableError
+        If it is empty or no text table.
+    """
+    encoding = _encoding(path) if source.encoding == "auto" else source.encoding
+    stream = _open(path, encoding)
+    try:
+        delimiter = _delimiter(stream, path) if source.delimiter == "auto" else source.delimiter
+        records = _records(stream, delimiter, path)
+        header_row, headers = _header(records, path)
+    except (TableError, csv.Error, UnicodeError) as error:
+        stream.close()
+        if isinstance(error, UnicodeError):
+            raise WrongFormatError(path, f"is not text in {encoding}; declare `encoding` in the mapping") from error
+        raise
+    return OpenCsv(stream, records, header_row, headers, {"encoding": encoding, "delimiter": delimiter})
 
 
 def _encoding(path: Path) -> str:
@@ -135,20 +175,17 @@ def _records(stream: TextIO, delimiter: str, path: Path) -> Iterator[tuple[int, 
 def _header(records: Iterator[tuple[int, list[str]]], path: Path) -> tuple[int, tuple[str, ...]]:
     for number, record in records:
         headers = clean_headers(record)
-        if not headers:
-            continue
-        problem = header_problem(headers, number)
-        if problem:
-            raise HeaderError(path, problem)
-        return number, headers
+        if headers:
+            return number, headers
     raise EmptyTableError(path, "is empty: there is no header row")
 
 
-def _rows(stream: TextIO, records: Iterator[tuple[int, list[str]]], table: Table, header_row: int) -> Iterator[Row]:
+def csv_rows(opened: OpenCsv, table: Table) -> Iterator[Row]:
+    """Yield the rows below the header under the names of `table`, one for each cell; closes the file at the end."""
     headers, width = table.headers, len(table.headers)
-    with stream:
+    with opened.stream:
         try:
-            for number, record in records:
+            for number, record in opened.records:
                 if len(record) == width:
                     yield Row(number, dict(zip(headers, record, strict=True)))
                 elif any(record):
