@@ -24,7 +24,7 @@ def test_every_planted_defect_is_reported_and_nothing_else(cohort: Path, table: 
     assert [(issue.row, issue.column, issue.value, issue.code) for issue in issues] == [
         (defect["row"], defect["column"], defect["value"], defect["code"]) for defect in planted["table"]
     ]
-    resources = [resource for result in results for resource in result.resources]
+    resources = [made.resource() for result in results for made in result.resources]
     assert Counter(resource["resourceType"] for resource in resources) == planted["resources"]
     assert [problem for resource in resources for problem in check_resource(resource)] == []
 

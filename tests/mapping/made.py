@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from multimodal.mapping import Mapping, MappingRun, load_mapping, run_mapping
+from multimodal.mapping import Mapping, MappingRun, RowResult, load_mapping, run_mapping
 from multimodal.model.issues import Issue
 
 HEAD = """\
@@ -32,7 +33,11 @@ def run_of(folder: Path, mapping: str, table: str, head: str = HEAD) -> MappingR
 def mapped(folder: Path, mapping: str, table: str, head: str = HEAD) -> tuple[list[dict[str, Any]], list[Issue]]:
     """Return all resources and issues of a table."""
     results = list(run_of(folder, mapping, table, head))
-    return [made for result in results for made in result.resources], [i for result in results for i in result.issues]
+    return dicts(results), [i for result in results for i in result.issues]
+
+
+def dicts(results: Iterable[RowResult]) -> list[dict[str, Any]]:
+    return [made.resource() for result in results for made in result.resources]
 
 
 def of_type(resources: list[dict[str, Any]], type_: str) -> list[dict[str, Any]]:

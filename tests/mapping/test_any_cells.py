@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multimodal.mapping import load_mapping, run_mapping
 from multimodal.resources.checks import check_resource
+from multimodal.resources.serialised import serialised
 from multimodal.resources.shapes import validate
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -76,13 +76,15 @@ def test_any_cells_give_valid_resources_or_issues(table: Path, records: list[lis
         csv.writer(file, delimiter=";").writerows([list(COLUMNS), *records])
     mapping = load_mapping(MAPPINGS / "demo-cohort.yaml")
     results = list(run_mapping(mapping, [table]))
-    ids = [f"{made['resourceType']}/{made['id']}" for result in results for made in result.resources]
+    ids = [made.reference for result in results for made in result.resources]
     assert len(set(ids)) == len(ids)
     for result in results:
-        here = {f"{made['resourceType']}/{made['id']}" for made in result.resources}
+        here = {made.reference for made in result.resources}
         for made in result.resources:
-            assert check_resource(made) + validate(made) == []
-            text = orjson.dumps(made).decode()
+            resource = made.resource()
+            assert check_resource(resource) + validate(resource) == []
+            assert serialised(resource) == made
+            text = made.body.decode()
             assert {part.split('"')[0] for part in text.split('"reference":"')[1:]} <= here
         for issue in result.issues:
             assert issue.row == result.row.number

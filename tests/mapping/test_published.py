@@ -43,8 +43,9 @@ def test_a_study_gives_what_is_expected(study: str, tmp_path: Path) -> None:
         writer.writerow(ERRORS_CSV_COLUMNS)
         for result in run:
             for made in result.resources:
-                assert check_resource(made) + validate_fully(made) == []
-                out.write(orjson.dumps(made, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS))
+                resource = made.resource()
+                assert check_resource(resource) + validate_fully(resource) == []
+                out.write(orjson.dumps(resource, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS))
             writer.writerows([getattr(issue, name) for name in ERRORS_CSV_COLUMNS] for issue in result.issues)
     for made_file in (resources, issues):
         expected = folder / "expected" / made_file.name

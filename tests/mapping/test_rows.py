@@ -14,7 +14,7 @@ from multimodal.model.ids import patient_id, resource_id
 from multimodal.resources.checks import check_resource
 from multimodal.resources.shapes import validate_fully
 from multimodal.tables.errors import EmptyTableError
-from tests.mapping.made import mapped, mapping_of, of_type, places, run_of
+from tests.mapping.made import dicts, mapped, mapping_of, of_type, places, run_of
 
 PID = "columns:\n  pid: {patient: id}\n"
 WEIGHT = "  weight: {observation: 'LNC#29463-7 \"Body weight\"', type: number, unit: kg, range: [20, 300]}\n"
@@ -79,7 +79,7 @@ def test_missing_codes_become_a_reason_or_nothing(tmp_path: Path) -> None:
         "fhirmap: 1\nid: made\nsource: {type: csv, missing: {NK: unknown, '-': drop}}\nsubject: {id: pid, system: u}\n"
     )
     run = run_of(tmp_path, PID + WEIGHT, "pid,weight\nA1,NK\nA2,-\nA3,\n", head)
-    resources = [made for result in run for made in result.resources]
+    resources = dicts(run)
     observation = only(resources)
     assert observation["dataAbsentReason"]["coding"][0]["code"] == "unknown"
     assert "valueQuantity" not in observation
@@ -123,7 +123,7 @@ def test_a_column_with_both_decimal_signs_is_not_guessed(tmp_path: Path) -> None
 
 def test_a_decimal_comma_is_found_for_the_column(tmp_path: Path) -> None:
     run = run_of(tmp_path, PID + WEIGHT, "pid;weight\nA1;75,5\nA2;80\n")
-    values = [made["valueQuantity"]["value"] for result in run for made in result.resources[1:]]
+    values = [made["valueQuantity"]["value"] for made in of_type(dicts(run), "Observation")]
     assert values == [75.5, 80]
     assert run.decimals == {"weight": ","}
 
@@ -223,8 +223,9 @@ def test_templates_refer_to_each_other(tmp_path: Path) -> None:
 
 def test_a_resource_the_row_does_not_have_is_not_referred_to(tmp_path: Path) -> None:
     run = run_of(tmp_path, TEMPLATE, "pid,stage,t,hist,age\nA1,,1,,\n")
-    ((_, resources, issues),) = run
-    assert issues == []
+    (result,) = run
+    assert result.issues == []
+    resources = dicts([result])
     assert "stage" not in only(resources, "Condition")
     assert run.values["resource group"]["reference left out"][""] == 1
 
@@ -262,7 +263,7 @@ def test_a_table_says_what_happens_to_other_values(
 ) -> None:
     text = PID + f"  x: {{observation: 'LNC#1', table: t}}\ntables: {{t: {{map: {{a: b}}, otherwise: {otherwise}}}}}\n"
     run = run_of(tmp_path, text, "pid,x\nA1,z\n")
-    resources = [made for result in run for made in result.resources]
+    resources = dicts(run)
     found = [made["valueCodeableConcept"] for made in of_type(resources, "Observation")]
     assert [value["coding"][0]["code"] if "coding" in value else value for value in found] == values
     assert run.values["x"][kind] == {"z": 1}
@@ -374,7 +375,7 @@ def test_sheets_are_forms(tmp_path: Path) -> None:
     book.save(tmp_path / "made.xlsx")
     head = "fhirmap: 1\nid: made\nsource: {type: xlsx}\nsubject: {id: pid, system: u}\n"
     results = list(run_mapping(mapping_of(tmp_path, FORMS, head), [tmp_path / "made.xlsx"]))
-    resources = [made for result in results for made in result.resources]
+    resources = dicts(results)
     assert [made.get("gender") for made in of_type(resources, "Patient")] == ["male", None]
     first = of_type(resources, "Observation")[0]
     assert first["effectiveDateTime"] == "2012-07-21"

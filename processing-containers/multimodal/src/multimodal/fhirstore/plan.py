@@ -19,6 +19,7 @@ from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.resources.checks import check_resource
+from multimodal.resources.serialised import Serialised
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
@@ -144,7 +145,8 @@ class Plan:
 
     def _sound(self, group: Group) -> list[dict[str, Any]]:
         """Return the resources of `group` that may be sent; a reference to one that may not is left out."""
-        sound, waiting = list(group.resources), list(group.resources)
+        sound = [one.resource() if isinstance(one, Serialised) else one for one in group.resources]
+        waiting = list(sound)
         named = Counter((resource.get("resourceType"), resource.get("id")) for resource in sound)
         while waiting:
             gone = set()

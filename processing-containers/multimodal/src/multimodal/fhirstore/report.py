@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multimodal.model.issues import Issue
+from multimodal.resources.serialised import Serialised
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Group:
 
     Parameters
     ----------
-    resources : sequence of dict
+    resources : sequence of dict or Serialised
         R4 resources with ids.
     origin : str
         What they were made from, e.g. a record or a series.
@@ -27,13 +28,16 @@ class Group:
     incomplete : bool
         Whether something of the origin could not be read this time: what earlier loads stored of it is then not
         absent, only unknown.
+    patient : str
+        Id of the Patient that the resources belong to, where there is one.
     """
 
-    resources: Sequence[dict[str, Any]]
+    resources: Sequence[dict[str, Any] | Serialised]
     origin: str = ""
     row: int | None = None
     sheet: str = ""
     incomplete: bool = False
+    patient: str = ""
 
 
 @dataclass(slots=True)

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from multimodal.mapping.identity import id_maker
+from multimodal.mapping.origin import Checked, Origin
 from multimodal.mapping.plan import Column
 from multimodal.mapping.readers import Outcome, ReadOutcome
 from multimodal.mapping.row_state import Resource, RowState
-from multimodal.model.issue_codes import IssueCode
-from multimodal.resources.checks import check_resource
-from multimodal.resources.shapes import validate
+from multimodal.resources.serialised import Serialised
 from multimodal.tables.rows import NumberText
 
-Emit = Callable[[RowState], Resource | None]
+Emit = Callable[[RowState], Serialised | None]
 
 # Cells repeat; a column of all-different values must not fill the memory.
 _MOST_REMEMBERED = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What all resources of a form share.
-
-    Parameters
-    ----------
-    parts : tuple of str
-        First parts of each id: mapping id, and form name where there are forms.
-    meta_source : str
-        ``meta.source``.
-    status : str
-        Of Observations.
-    noted : callable
-        Told column, kind and value of what a person should know.
-    """
-
-    parts: tuple[str, ...]
-    meta_source: str
-    status: str
-    noted: Callable[[str, str, str], None]
-
-    def meta(self, profile: str) -> dict[str, Any]:
-        """Return ``meta`` with a profile, where there is one."""
-        return {"source": self.meta_source, **({"profile": [profile]} if profile else {})}
 
 
 class Remembered:
@@ -77,11 +49,6 @@ class Remembered:
         return outcome
 
 
-def problems_of(resource: Resource) -> list[str]:
-    """Return what our own rules or the model of its shape find wrong with a resource."""
-    return check_resource(resource) or validate(resource)
-
-
 def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
     """Return the closure that makes the Observation of a cell."""
     make_id = id_maker("Observation", origin.parts, column.identity)
@@ -92,11 +59,11 @@ def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
     if column.method:
         constant["method"] = column.method
     focus, effective, when = column.focus, column.effective, column.when
-    checked: dict[Any, list[str]] = {}
+    checked = Checked(outcomes.header, origin)
 
     header, known = outcomes.header, outcomes.known
 
-    def emit(state: RowState) -> Resource | None:
+    def emit(state: RowState) -> Serialised | None:
         text = state.values[header].strip()
         outcome = known.get(text) if text.__class__ is str else None
         if outcome is None or outcome.note or outcome.error is not None:
@@ -111,10 +78,7 @@ def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
             made["focus"] = [reference]
         if effective is not None and (date := state.effective(effective)):
             made["effectiveDateTime"] = date
-        key = (outcome.kind, len(made))
-        if checked.get(key) == []:
-            return made
-        return made if _passes(made, key, checked, state, outcomes.header) else None
+        return checked(made, (outcome.kind, len(made)), state)
 
     return emit
 
@@ -123,9 +87,9 @@ def condition(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
     """Return the closure that makes the Condition of a cell."""
     make_id = id_maker("Condition", origin.parts, column.identity)
     meta = origin.meta(column.profile)
-    checked: dict[Any, list[str]] = {}
+    checked = Checked(outcomes.header, origin)
 
-    def emit(state: RowState) -> Resource | None:
+    def emit(state: RowState) -> Serialised | None:
         outcome = outcomes(state)
         if outcome.type != "CodeableConcept" or not state.holds(column.when):
             return None
@@ -135,19 +99,6 @@ def condition(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
         }  # fmt: skip
         if column.effective and (onset := state.effective(column.effective)):
             made["onsetDateTime"] = onset
-        key = (outcome.kind, len(made))
-        return made if _passes(made, key, checked, state, outcomes.header) else None
+        return checked(made, (outcome.kind, len(made)), state)
 
     return emit
-
-
-def _passes(made: Resource, key: Any, checked: dict[Any, list[str]], state: RowState, header: str) -> bool:
-    """Check the first resource of each kind; a wrong one is reported for every row that has it."""
-    problems = checked.get(key)
-    if problems is None:
-        if len(checked) >= _MOST_REMEMBERED:
-            checked.clear()
-        problems = checked[key] = problems_of(made)
-    if problems:
-        state.add(IssueCode.INVALID_RESOURCE, f"{made['resourceType']}: {problems[0]}", header, state.values[header])
-    return not problems

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from multimodal.mapping.cells import read_text
-from multimodal.mapping.emitters import Emit, Origin, Remembered, condition, observation
+from multimodal.mapping.emitters import Emit, Remembered, condition, observation
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.identity import SEPARATOR
+from multimodal.mapping.origin import Origin
 from multimodal.mapping.patient import PatientMaker
 from multimodal.mapping.patterns import PatternCheck
 from multimodal.mapping.plan import Column, Form, Mapping
@@ -19,6 +20,7 @@ from multimodal.mapping.row_state import Resource, RowState
 from multimodal.model.ids import patient_id
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
+from multimodal.resources.serialised import Serialised, serialised
 from multimodal.tables.rows import Row
 
 
@@ -87,7 +89,7 @@ class FormRun:
                 self._emitters.append((column, make(column, outcomes, origin)))
         self._templates = [TemplateRenderer(t, into.get(t.name, ()), origin) for t in form.templates.values()]
         elements = [(column, headers[column.header]) for column in form.patient_elements if column.header in headers]
-        self._patients = PatientMaker(mapping.subject, elements, mapping.meta_source, origin.noted)
+        self._patients = PatientMaker(mapping.subject, elements, origin)
 
     def named(self, row: Row) -> Row:
         """Return the row with its record: its key, where the source gives it no name of its own."""
@@ -95,7 +97,12 @@ class FormRun:
             return row
         return row._replace(record=" / ".join([row.values[header].strip() for header in self._key_headers]))
 
-    def process(self, row: Row) -> tuple[list[Resource], list[Issue]]:
+    def patient(self, row: Row) -> str:
+        """Return the id of the Patient that a row names, empty where it names none."""
+        value = row.values[self._subject_header].strip() if row.usable else ""
+        return patient_id(self._system, value) if value else ""
+
+    def process(self, row: Row) -> tuple[list[Serialised], list[Issue]]:
         """Return the resources of a row and its issues; a row without identity gives no resources."""
         if not row.usable:
             return [], list(row.problems)
@@ -136,21 +143,20 @@ class FormRun:
             return False
         return True
 
-    def _resources(self, row: Row, state: RowState, value: str) -> tuple[list[Resource], list[Issue]]:
+    def _resources(self, row: Row, state: RowState, value: str) -> tuple[list[Serialised], list[Issue]]:
         """Return the resources of a row; where a template fails, once more without references to it."""
         failed: set[str] = set()
         while True:
             alive = [t for t in self._templates if t.name not in failed and state.holds(t.template.when)]
             state.references = {template.name: template.reference(state) for template in alive}
-            observations: list[Resource] = []
+            observations: list[Serialised] = []
             for column, emit in self._emitters:
                 made = emit(state)
                 if made is None:
                     continue
                 observations.append(made)
                 if column.member_of:
-                    reference = {"reference": f"{made['resourceType']}/{made['id']}"}
-                    state.members.setdefault(column.member_of, []).append(reference)
+                    state.members.setdefault(column.member_of, []).append({"reference": made.reference})
             templates = [(template.name, template.make(state)) for template in alive]
             lost = {name for name, made in templates if made is None}
             if not lost:
@@ -163,7 +169,7 @@ class FormRun:
             return [], state.issues
         return [*patients, *made_templates, *observations], state.issues
 
-    def _patient(self, row: Row, state: RowState, value: str) -> list[Resource] | None:
+    def _patient(self, row: Row, state: RowState, value: str) -> list[Serialised] | None:
         """Return the Patient for the first row that names it, nothing for later ones, None if it is invalid."""
         id_ = state.subject["reference"][8:]
         known = self._seen.patients.get(id_) if self._repeats else None
@@ -175,7 +181,7 @@ class FormRun:
         if known is None:
             if self._repeats:
                 self._seen.patients[id_] = (row.number, patient)
-            return [patient]
+            return [serialised(patient)]
         number, first = known
         differing = [name for name in {**first, **patient} if first.get(name) != patient.get(name)]
         if differing:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimodal.mapping.cells import read_boolean, read_text, translate
-from multimodal.mapping.emitters import problems_of
 from multimodal.mapping.errors import CellError
+from multimodal.mapping.origin import Origin
 from multimodal.mapping.plan import Column, Subject
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.model.issue_codes import IssueCode
@@ -26,23 +26,21 @@ class PatientMaker:
         Identifier system and profile.
     columns : sequence of (Column, str)
         Columns beside the id, with their headers in the file.
-    meta_source : str
-        ``meta.source``.
-    noted : callable
-        Told column, kind and value of what a person should know.
+    origin : Origin
+        What all resources share.
     """
 
     def __init__(
         self,
         subject: Subject,
         columns: Sequence[tuple[Column, str]],
-        meta_source: str,
-        noted: Callable[[str, str, str], None],
+        origin: Origin,
     ) -> None:
         self._system = subject.system
-        self._meta = {"source": meta_source, **({"profile": [subject.profile]} if subject.profile else {})}
+        self._origin = origin
+        self._meta = origin.meta(subject.profile)
         self._columns = [(column, header, self._setter(column, header)) for column, header in columns]
-        self._noted = noted
+        self._noted = origin.noted
         self._checked: dict[tuple[str, ...], list[str]] = {}
 
     def make(self, state: RowState, value: str) -> Resource | None:
@@ -62,9 +60,9 @@ class PatientMaker:
             except CellError as error:
                 state.report(error, header, text)
         shape = tuple(patient)
-        problems = self._checked.get(shape)
+        problems = None if self._origin.every else self._checked.get(shape)
         if problems is None:
-            problems = self._checked[shape] = problems_of(patient)
+            problems = self._checked[shape] = self._origin.problems(patient)
         if problems:
             state.add(IssueCode.INVALID_RESOURCE, f"Patient: {problems[0]}", value=value)
             return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from multimodal.mapping.emitters import Origin, Remembered, problems_of
+from multimodal.mapping.emitters import Remembered
 from multimodal.mapping.identity import id_maker
+from multimodal.mapping.origin import Origin
 from multimodal.mapping.plan import PATH_STEP, Column, Node, Template
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.model.issue_codes import IssueCode
+from multimodal.resources.serialised import Serialised, serialised
 
 # Resource types whose subject and status need not be said in the mapping.
 _WITH_SUBJECT = frozenset({"Observation", "Condition", "Procedure", "DiagnosticReport", "Encounter"})
@@ -40,7 +42,7 @@ class TemplateRenderer:
         """Return the reference to this resource of a row."""
         return {"reference": f"{self.template.type}/{self.make_id(state.key)}"}
 
-    def make(self, state: RowState) -> Resource | None:
+    def make(self, state: RowState) -> Serialised | None:
         """Return the resource; None where it is invalid, or an Observation whose value could not be made."""
         made: Resource = {"resourceType": self.template.type, "id": self.make_id(state.key)}
         value_failed = False
@@ -60,12 +62,12 @@ class TemplateRenderer:
             made.setdefault("status", self._origin.status)
         for column, steps, outcomes in self._into:
             self._write(made, column, steps, outcomes, state)
-        problems = problems_of(made)
+        problems = self._origin.problems(made)
         if problems:
             columns = ", ".join(column.header for column, _, _ in self._into)
             state.add(IssueCode.INVALID_RESOURCE, f"{self.name} ({self.template.type}): {problems[0]}", columns)
             return None
-        return made
+        return serialised(made)
 
     @staticmethod
     def _write(

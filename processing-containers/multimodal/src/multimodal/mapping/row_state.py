@@ -36,6 +36,13 @@ class RowState:
         Typed reader of each column, None for a missing cell.
     noted : callable
         Told column, kind and value of what a person should know.
+
+    Attributes
+    ----------
+    status : str
+        Of this row's Observations: that of its form, or ``preliminary`` where the form is not complete.
+    encounter : dict, optional
+        Reference to the Encounter of its visit, where the form asks for one.
     """
 
     __slots__ = (
@@ -44,11 +51,13 @@ class RowState:
         "_noted",
         "_readers",
         "_reported",
+        "encounter",
         "issues",
         "key",
         "members",
         "references",
         "row",
+        "status",
         "subject",
         "values",
     )
@@ -66,6 +75,8 @@ class RowState:
         self.key = key
         self.subject = subject
         self.values = row.values
+        self.status = ""
+        self.encounter: dict[str, Any] | None = None
         self.references: dict[str, dict[str, Any]] = {}
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.issues: list[Issue] = []

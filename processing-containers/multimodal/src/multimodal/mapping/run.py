@@ -8,34 +8,46 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 from multimodal.mapping.decimals import MIXED, decide_decimals
-from multimodal.mapping.emitters import Origin
 from multimodal.mapping.errors import ColumnsRefusedError, TooManyErrorsError
 from multimodal.mapping.form_run import FormRun, Seen
 from multimodal.mapping.headers import Headers, compare, misspelt, present_headers, without_key
+from multimodal.mapping.origin import Origin
 from multimodal.mapping.plan import Form, Mapping
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
+from multimodal.resources.serialised import Serialised
 from multimodal.tables.errors import EmptyTableError
 from multimodal.tables.read import read_tables
 from multimodal.tables.rows import Row, Table
 
 _PROGRESS_ROWS = 1000
+Validate = Literal["shape", "every"]
 _NUMBERS = frozenset({"number", "integer", "age"})
 
 
 class RowResult(NamedTuple):
     """One row: what it became, and what of it did not come through.
 
-    The dicts share their constant parts (code, meta, subject): read them, do not change them.
+    Parameters
+    ----------
+    row : Row
+        The row.
+    resources : list of Serialised
+        Checked resources, the Patient first.
+    issues : list of Issue
+        What is wrong with the row.
+    patient : str
+        Id of the Patient that the resources belong to; empty where the row names none.
     """
 
     row: Row
-    resources: list[dict[str, Any]]
+    resources: list[Serialised]
     issues: list[Issue]
+    patient: str = ""
 
 
 @dataclass(slots=True)
@@ -63,6 +75,8 @@ class MappingRun:
         The table files.
     progress : Progress
         Told of ``rows``.
+    validate : {"shape", "every"}
+        Whether the fhir.resources model sees the first resource of each kind, or each.
 
     Attributes
     ----------
@@ -82,8 +96,11 @@ class MappingRun:
         The decimal sign that was decided for each column.
     """
 
-    def __init__(self, mapping: Mapping, paths: Sequence[Path], *, progress: Progress = silent) -> None:
+    def __init__(
+        self, mapping: Mapping, paths: Sequence[Path], *, progress: Progress = silent, validate: Validate = "shape"
+    ) -> None:
         self.mapping = mapping
+        self._every = validate == "every"
         self._paths = list(paths)
         self._progress = progress
         self.issues: list[Issue] = []
@@ -109,13 +126,13 @@ class MappingRun:
         seen = Seen()
         for form, table in self._tables():
             parts = (self.mapping.id, form.name) if form.name else (self.mapping.id,)
-            origin = Origin(parts, self.mapping.meta_source, self.mapping.status, self._note)
+            origin = Origin(parts, self.mapping.meta_source, self.mapping.status, self._note, self._every)
             signs = self._signs.get(form.name, {})
             run = FormRun(self.mapping, form, present_headers(form, table), signs, seen, origin)
             for row in map(run.named, table.rows):
                 self.rows += 1
                 resources, issues = run.process(row)
-                yield RowResult(row, resources, issues)
+                yield RowResult(row, resources, issues, run.patient(row))
                 if self.rows % _PROGRESS_ROWS == 0:
                     self._progress("rows", self.rows)
         self._progress("rows", self.rows, self.rows)
@@ -220,7 +237,9 @@ class MappingRun:
             raise TooManyErrorsError(bad, self.rows, limit)
 
 
-def run_mapping(mapping: Mapping, paths: Sequence[Path], *, progress: Progress = silent) -> MappingRun:
+def run_mapping(
+    mapping: Mapping, paths: Sequence[Path], *, progress: Progress = silent, validate: Validate = "shape"
+) -> MappingRun:
     """Open table files under a mapping.
 
     Parameters
@@ -231,6 +250,8 @@ def run_mapping(mapping: Mapping, paths: Sequence[Path], *, progress: Progress =
         The table files.
     progress : Progress
         Told of ``rows``.
+    validate : {"shape", "every"}
+        Whether the fhir.resources model sees the first resource of each kind, or each (much slower).
 
     Returns
     -------
@@ -243,4 +264,4 @@ def run_mapping(mapping: Mapping, paths: Sequence[Path], *, progress: Progress =
         If the input as a whole cannot be used: a file is missing, empty, encrypted or not what its name says, a key
         column is missing, a column is unknown and the mapping says ``unmapped: error``, or too many rows have errors.
     """
-    return MappingRun(mapping, paths, progress=progress)
+    return MappingRun(mapping, paths, progress=progress, validate=validate)

@@ -154,13 +154,13 @@ class _Import:
 
     def groups(self, rows: MappingRun) -> Iterator[Group]:
         """Yield the resources of each row; keep its issues, and its text where it has any."""
-        for row, resources, issues in rows:
+        for row, resources, issues, patient in rows:
             if issues:
                 self._issues.extend(issues)
                 self._quarantine.append(_original(row))
-            self._references.extend(f"{resource['resourceType']}/{resource['id']}" for resource in resources)
+            self._references.extend(resource.reference for resource in resources)
             if resources or issues:
-                yield Group(resources, row.record, row.number, row.sheet, incomplete=bool(issues))
+                yield Group(resources, row.record, row.number, row.sheet, incomplete=bool(issues), patient=patient)
 
     def note(self, report: LoadReport) -> None:
         """Keep what the load says."""

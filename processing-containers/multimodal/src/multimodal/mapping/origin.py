@@ -1,0 +1,93 @@
+"""What the resources of a form share, and the check that each of them passes before it leaves as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from multimodal.mapping.row_state import Resource, RowState
+from multimodal.model.issue_codes import IssueCode
+from multimodal.resources.checks import check_resource
+from multimodal.resources.serialised import Serialised, serialised
+from multimodal.resources.shapes import validate, validate_fully
+
+# Kinds repeat; a column of all-different kinds (free text as code) must not fill the memory.
+_MOST_KINDS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What all resources of a form share.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        First parts of each id: mapping id, and form name where there are forms.
+    meta_source : str
+        ``meta.source``.
+    status : str
+        Of Observations.
+    noted : callable
+        Told column, kind and value of what a person should know.
+    every : bool
+        Whether the model of its type validates each resource, in place of the first of each kind.
+    """
+
+    parts: tuple[str, ...]
+    meta_source: str
+    status: str
+    noted: Callable[[str, str, str], None]
+    every: bool = False
+
+    def meta(self, profile: str) -> dict[str, Any]:
+        """Return ``meta`` with a profile, where there is one."""
+        return {"source": self.meta_source, **({"profile": [profile]} if profile else {})}
+
+    def problems(self, resource: Resource) -> list[str]:
+        """Return what our own rules or the model of its type find wrong with a resource."""
+        return check_resource(resource) or (validate_fully if self.every else validate)(resource)
+
+
+class Checked:
+    """Turns the resources of one column into `Serialised`, checking the first of each kind.
+
+    Parameters
+    ----------
+    header : str
+        Header of the column in the file, for issues.
+    origin : Origin
+        What the form's resources share.
+    """
+
+    def __init__(self, header: str, origin: Origin) -> None:
+        self._header = header
+        self._origin = origin
+        self._problems: dict[Hashable, list[str]] = {}
+
+    def __call__(self, made: Resource, kind: Hashable, state: RowState) -> Serialised | None:
+        """Return `made` as bytes; None, and an issue of the row, where it breaks a rule.
+
+        Parameters
+        ----------
+        made : dict
+            The resource.
+        kind : hashable
+            Resources of one kind are alike in all that their typed cells do not check: `Outcome.kind`, and which
+            elements are there.
+        state : RowState
+            The row.
+        """
+        return serialised(made) if self.passes(made, kind, state) else None
+
+    def passes(self, made: Resource, kind: Hashable, state: RowState) -> bool:
+        """Return whether a resource is sound; a wrong one is reported for every row that has it."""
+        problems = None if self._origin.every else self._problems.get(kind)
+        if problems is None:
+            if len(self._problems) >= _MOST_KINDS:
+                self._problems.clear()
+            problems = self._problems[kind] = self._origin.problems(made)
+        if problems:
+            message = f"{made['resourceType']}: {problems[0]}"
+            state.add(IssueCode.INVALID_RESOURCE, message, self._header, state.values[self._header])
+        return not problems
