@@ -174,6 +174,6 @@ def test_any_words_give_a_plain_value_or_a_named_error(words: list[str]) -> None
 
 def test_the_function_list_is_the_documented_one() -> None:
     assert " ".join(sorted(FUNCTIONS)) == (
-        "add_days coalesce col concat concept date identifier lookup lower members quantity ref round strip "
+        "add_days coalesce col concat concept date identifier item lookup lower members quantity ref round strip "
         "years_between"
     )

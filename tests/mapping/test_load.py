@@ -96,14 +96,6 @@ def test_a_mistake_has_file_line_and_column(tmp_path: Path, text: str, line: int
         ("privacy: {birth_date: year}\n" + COLUMN, "privacy"),
         ("profiles: [mcode-4]\n" + COLUMN, "profiles"),
         ("fhir: 5.0.0\n" + COLUMN, "fhir"),
-        ("quality: {on_error: abort}\n" + COLUMN, "quality.on_error"),
-        (COLUMN + "  x: {checkbox: condition}\n", "columns.x.checkbox"),
-        (COLUMN + "  x: {observation: 'LNC#1', low_column: pid}\n", "columns.x.low_column"),
-        (COLUMN + "  x: {observation: 'LNC#1', effective: {event: {a: b}}}\n", "columns.x.effective.event"),
-        (COLUMN + "resources: {x: {resourceType: Condition, $each: a}}\n", r"resources.x.\$each"),
-        (COLUMN + "resources: {x: {resourceType: Condition, $key: a}}\n", r"resources.x.\$key"),
-        ("forms: {a: {encounter: true, columns: {pid: {patient: id}}}}\n", "forms.a.encounter"),
-        ("forms: {a: {events: [b], columns: {pid: {patient: id}}}}\n", "forms.a.events"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(tmp_path: Path, text: str, name: str) -> None:
@@ -114,11 +106,6 @@ def test_what_is_not_built_yet_is_refused_by_name(tmp_path: Path, text: str, nam
 @pytest.mark.parametrize(
     ("source", "subject"),
     [
-        ("{type: redcap}", "{id: pid, system: urn:made}"),
-        ("{type: csv, dictionary: d.csv}", "{id: pid, system: urn:made}"),
-        ("{type: csv, duplicate_key: last}", "{id: pid, system: urn:made}"),
-        ("{type: xlsx, sheets: {a: {long: {name: n}}}}", "{id: pid, system: urn:made}"),
-        ("{type: csv}", "{id: pid, system: urn:made, create: never}"),
         ("{type: csv}", "{id: pid, system: urn:made, dicom: {must_exist: true}}"),
         ("{type: csv}", "{id: pid, system: urn:made, dicom: {patient_id: other}}"),
     ],

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from typing import Any, Protocol
 
+from multimodal.mapping.conversion import Conversion
 from multimodal.mapping.dates import DateReader
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.errors import CellError
@@ -15,9 +16,11 @@ from multimodal.mapping.scope import ExpressionError, Scope
 from multimodal.resources.rules import allowed_codes
 from multimodal.terminology.concepts import Concept, ConceptError, codeable, parse_concept
 from multimodal.terminology.translation import TranslationTable
-from multimodal.terminology.units import DimensionError, Unit, UnknownUnitError, converter, unit
+from multimodal.terminology.units import Unit, UnknownUnitError, unit
 
 _FIXED_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_NAMES_COLUMN = ("unit_column", "note_column", "low_column", "high_column")
+_MEASURED = ("number", "integer")
 _TIME_UNITS = ("a", "mo", "wk", "d", "h", "min")
 
 
@@ -47,13 +50,17 @@ class ColumnReader:
         self.resources = resources
         self.defaults: dict[str, Any] = document.content.get("defaults", {})
         self.source: dict[str, Any] = document.content["source"]
+        # One object for each place of the file: the cells of a row that share it look up their date once.
+        self._effectives: dict[Place, Effective] = {}
 
     def read(self, header: str) -> Column:
         """Return a column; what names other columns is checked by `finish`."""
         spec: dict[str, Any] = self.form["columns"][header]
         place = (*self.place, header)
         verb = next(
-            verb for verb in ("ignore", "patient", "observation", "condition", "into", "helper") if verb in spec
+            verb
+            for verb in ("ignore", "patient", "observation", "condition", "checkbox", "into", "helper")
+            if verb in spec
         )
         was = tuple(spec.get("was", ()))
         column = Column(
@@ -64,7 +71,6 @@ class ColumnReader:
             type=self._type(spec),
             table=self._table(spec.get("table"), (*place, "table")),
             unit=self._unit(spec, "unit", place),
-            unit_column=spec.get("unit_column", ""),
             convert_to=self._unit(spec, "convert_to", place),
             limits=self._limits(spec, place),
             decimal=spec.get("decimal", self.source.get("decimal", "auto")),
@@ -79,9 +85,7 @@ class ColumnReader:
             reason=str(spec.get("ignore", spec.get("helper", ""))),
         )
         finish = getattr(self, f"_{verb}", None)
-        column = finish(column, spec, place) if finish else column
-        self._check_conversion(column, place)
-        return column
+        return finish(column, spec, place) if finish else column
 
     def finish(self, columns: dict[str, Column], scope: Scope) -> dict[str, Column]:
         """Return the columns with everything that names another column or is an expression."""
@@ -89,19 +93,21 @@ class ColumnReader:
 
     def _finished(self, column: Column, columns: dict[str, Column], scope: Scope) -> Column:
         place = (*self.place, column.header)
-        spec = self.form["columns"][column.header]
-        if column.unit_column and column.unit_column not in scope.columns:
-            raise self.document.error((*place, "unit_column"), f"unknown column {column.unit_column!r}")
+        spec = self.form["columns"].get(column.header, {})  # an implied column has none
+        for key in _NAMES_COLUMN:
+            if key in spec and spec[key] not in scope.columns:
+                raise self.document.error((*place, key), f"unknown column {spec[key]!r}; declare it, e.g. as a helper")
         if column.focus and column.focus not in self.resources:
             at = (*place, "focus") if "focus" in spec else ("defaults", "focus")
             raise self.document.error(at, f"unknown resource {column.focus!r}; it is not in the section resources")
         if column.member_of and column.member_of not in self.resources:
             raise self.document.error((*place, "member_of"), f"unknown resource {column.member_of!r}")
+        linked: dict[str, Any] = {key: scope.columns[spec[key]] for key in _NAMES_COLUMN if key in spec}
         return dataclasses.replace(
             column,
             when=self._when(spec.get("when"), (*place, "when"), scope),
             effective=self._effective(column, spec, columns, scope),
-            unit_column=scope.columns.get(column.unit_column, ""),
+            **linked,
         )
 
     def _observation(self, column: Column, spec: dict[str, Any], place: Place) -> Column:
@@ -109,10 +115,36 @@ class ColumnReader:
             raise self.document.error(place, "a column of type code needs a table", at_key=True)
         if column.type != "code" and column.table is not None:
             raise self.document.error((*place, "table"), f"a column of type {column.type} takes no table")
-        if column.unit and column.unit_column:
+        if "unit" in spec and "unit_column" in spec:
             raise self.document.error((*place, "unit"), "give either unit or unit_column")
+        if column.type not in _MEASURED:
+            for key in ("unit", "unit_column", "convert_to", "factor", "low_column", "high_column"):
+                if key in spec:
+                    problem = f"a column of type {column.type} takes no {key}"
+                    raise self.document.error((*place, key), problem, at_key=True)
         code = self._codeable(spec["observation"], (*place, "observation"))
-        return dataclasses.replace(column, code=code or {})
+        factor, factors = Conversion(self.document, spec, place).factors()
+        return dataclasses.replace(column, code=code or {}, factor=factor, factors=factors)
+
+    def _checkbox(self, column: Column, spec: dict[str, Any], place: Place) -> Column:
+        makes = spec["checkbox"]
+        if "code" in spec and makes != "observation":
+            problem = f"a checkbox that makes a {makes} takes no code: its options are the codes"
+            raise self.document.error((*place, "code"), problem, at_key=True)
+        if "code" in spec and spec.get("unchecked") == "absent":
+            problem = "with a `code` the ticked option is the value; one that is not ticked can only be dropped"
+            raise self.document.error((*place, "unchecked"), problem)
+        options = {
+            code: self._codeable(concept, (*place, "options", code)) or {} for code, concept in spec["options"].items()
+        }
+        return dataclasses.replace(
+            column,
+            type="boolean",
+            makes=makes,
+            code=self._codeable(spec.get("code"), (*place, "code")) or {},
+            options=options,
+            unchecked=spec.get("unchecked", "drop"),
+        )
 
     def _condition(self, column: Column, spec: dict[str, Any], place: Place) -> Column:
         return dataclasses.replace(column, type="code", table=self._table(spec["condition"], (*place, "condition")))
@@ -171,17 +203,6 @@ class ColumnReader:
         except UnknownUnitError as error:
             raise self.document.error((*place, key), str(error)) from error
 
-    def _check_conversion(self, column: Column, place: Place) -> None:
-        if column.convert_to is None:
-            return
-        if column.unit is None and not column.unit_column:
-            raise self.document.error((*place, "convert_to"), "convert_to needs a unit or unit_column to convert from")
-        if column.unit is not None:
-            try:
-                converter(column.unit.code, column.convert_to.code)
-            except DimensionError as error:
-                raise self.document.error((*place, "convert_to"), str(error)) from error
-
     def _limits(self, spec: dict[str, Any], place: Place) -> tuple[float, float] | None:
         if "range" not in spec:
             return None
@@ -213,7 +234,7 @@ class ColumnReader:
     def _category(self, spec: dict[str, Any], place: Place) -> dict[str, Any] | None:
         if "category" in spec:
             return self._codeable(spec["category"], (*place, "category"))
-        if "observation" in spec:
+        if "observation" in spec or spec.get("checkbox") == "observation":
             return self._codeable(self.defaults.get("category"), ("defaults", "category"))
         return None
 
@@ -233,7 +254,7 @@ class ColumnReader:
         candidates: list[tuple[Place, Any]] = []
         if column.verb == "condition":
             candidates = [((*place, "onset"), spec.get("onset"))]
-        elif column.verb == "observation":
+        elif column.verb in ("observation", "checkbox"):
             candidates = [
                 ((*place, "effective"), spec.get("effective")),
                 ((*self.place[:-1], "effective"), self.form.get("effective") if len(self.place) > 1 else None),
@@ -241,20 +262,46 @@ class ColumnReader:
             ]
         for where, value in candidates:
             if value is not None:
-                return self._read_effective(value, where, columns, scope)
+                if where not in self._effectives:
+                    self._effectives[where] = self._read_effective(value, where, columns, scope)
+                return self._effectives[where]
         return None
 
     def _read_effective(self, value: Any, place: Place, columns: dict[str, Column], scope: Scope) -> Effective:
-        name = value if isinstance(value, str) else value.get("column", "")
-        if name in scope.columns:
-            column = columns[scope.columns[name]]
-            reader = column.dates
-            if isinstance(value, dict) and "format" in value:
-                reader = self.shared.dates([value["format"]], (*place, "format"))
-            return Effective(column=column.header, reader=reader, missing=column.missing)
-        if isinstance(value, str) and _FIXED_DATE.fullmatch(value):
-            try:
-                return Effective(fixed=DateReader().read(value))
-            except CellError as error:
-                raise self.document.error(place, error.message) from error
-        raise self.document.error(place, f"{name!r} is neither a column nor a date such as 2012-07")
+        if isinstance(value, str):
+            return self._column_or_date(value, place, columns, scope)
+        ways = [key for key in ("column", "event", "from") if key in value]
+        if len(ways) != 1 or ("from" in value) != ("offset_days" in value) or ("format" in value and "event" in value):
+            problem = "give `column` (and `format`), or `event`, or `from` with `offset_days`"
+            raise self.document.error(place, problem, at_key=True)
+        if "event" in value:
+            events = {
+                event: self._column_or_date(where, (*place, "event", event), columns, scope)
+                for event, where in value["event"].items()
+            }
+            return Effective(events=events)
+        found = self._dated(value[ways[0]], (*place, ways[0]), columns, scope)
+        if "format" in value:
+            found = dataclasses.replace(found, reader=self.shared.dates([value["format"]], (*place, "format")))
+        if ways == ["column"]:
+            return found
+        days = value["offset_days"]
+        if isinstance(days, int):
+            return dataclasses.replace(found, offset=days)
+        if days not in scope.columns:
+            raise self.document.error((*place, "offset_days"), f"{days!r} is neither a number of days nor a column")
+        return dataclasses.replace(found, offset_column=scope.columns[days])
+
+    def _column_or_date(self, value: str, place: Place, columns: dict[str, Column], scope: Scope) -> Effective:
+        if value in scope.columns or not _FIXED_DATE.fullmatch(value):
+            return self._dated(value, place, columns, scope)
+        try:
+            return Effective(fixed=DateReader().read(value))
+        except CellError as error:
+            raise self.document.error(place, error.message) from error
+
+    def _dated(self, name: str, place: Place, columns: dict[str, Column], scope: Scope) -> Effective:
+        if name not in scope.columns:
+            raise self.document.error(place, f"{name!r} is neither a column nor a date such as 2012-07")
+        column = columns[scope.columns[name]]
+        return Effective(column=column.header, reader=column.dates, missing=column.missing)

@@ -154,3 +154,18 @@ def _checked(text: str, year: int, month: int, day: int) -> dt.date:
         part = "year" if year < 1 else "month" if not 1 <= month <= 12 else "day"
         problem = f"{text!r} is no day of the calendar"
         raise CellError(IssueCode.BAD_DATE, problem, suggestion=f"correct the {part}") from error
+
+
+def days_after(date: str, days: float | str) -> str:
+    """Return the day that lies `days` after a FHIR date.
+
+    Raises
+    ------
+    CellError
+        E301 if `date` does not say a day, `days` is no whole number, or the calendar ends before.
+    """
+    try:
+        count = int(str(days))
+        return (dt.date.fromisoformat(date[:10]) + dt.timedelta(days=count)).isoformat()
+    except (ValueError, OverflowError) as error:
+        raise CellError(IssueCode.BAD_DATE, f"there is no day {days} days after {date!r}") from error

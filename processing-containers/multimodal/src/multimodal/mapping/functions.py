@@ -240,6 +240,12 @@ def _identifier(arguments: Arguments, constants: Constants, _: Scope) -> Evaluat
     return _with_text(arguments[1], lambda text: {"system": system, "value": text})
 
 
+def _item(_: Arguments, __: Constants, scope: Scope) -> Evaluate:
+    if not scope.each:
+        raise ExpressionError("item() is the item of $each, which this template does not have")
+    return lambda env: env.item
+
+
 _FUNCTIONS: dict[str, tuple[int, int, Callable[[Arguments, Constants, Scope], Evaluate]]] = {
     "add_days": (2, 2, _add_days),
     "coalesce": (1, 20, _coalesce),
@@ -248,6 +254,7 @@ _FUNCTIONS: dict[str, tuple[int, int, Callable[[Arguments, Constants, Scope], Ev
     "concept": (1, 1, _concept),
     "date": (1, 2, _date),
     "identifier": (2, 2, _identifier),
+    "item": (0, 0, _item),
     "lookup": (2, 2, _lookup),
     "lower": (1, 1, _lower),
     "members": (1, 1, _members),

@@ -11,16 +11,18 @@ from multimodal.mapping.column_reader import ColumnReader
 from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.patterns import PatternCheck
-from multimodal.mapping.plan import Column, Form, Mapping, Subject, Template
+from multimodal.mapping.plan import DROP, Column, Form, Mapping, Subject, Template
 from multimodal.mapping.schema import check_schema
 from multimodal.mapping.scope import Scope
+from multimodal.mapping.source_reader import read_source
 from multimodal.mapping.template_reader import read_template
 from multimodal.mapping.unsupported import refuse_unsupported
 from multimodal.model.errors import ConfigurationError
-from multimodal.tables.read import source_types
-from multimodal.tables.rows import SheetSpec, SourceSpec
 from multimodal.terminology.concepts import Concept, ConceptError, parse_concept
 from multimodal.terminology.translation import TranslationTable, inline_table, read_table_file
+
+# Class of a visit where the mapping says no other (https://terminology.hl7.org/CodeSystem-v3-ActCode.html).
+_AMBULATORY = 'ACTCODE#AMB "ambulatory"'
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -52,9 +54,9 @@ class _Reader:
 
     def read(self) -> Mapping:
         content, source = self.content, self.content["source"]
-        subject = content["subject"]
-        spec = self._source(source)
+        spec = read_source(self.document)
         forms = tuple(self._forms())
+        quality = content.get("quality", {})
         return Mapping(
             id=content["id"],
             path=self.document.path,
@@ -62,26 +64,27 @@ class _Reader:
             title=content.get("title", ""),
             source=spec,
             file_patterns=tuple(source.get("files", ())),
-            subject=Subject(subject["id"], subject["system"], self._pattern(subject), subject.get("profile", "")),
+            subject=self._subject(content["subject"]),
             forms=forms,
             thousands=source.get("thousands", ""),
             unmapped=content.get("unmapped", "warn"),
-            max_row_errors=str(content.get("quality", {}).get("max_row_errors", "")),
+            max_row_errors=str(quality.get("max_row_errors", "")),
             deletes=content.get("deletes", "keep"),
             status=content.get("defaults", {}).get("status", "final"),
+            form_status=source.get("form_status", "any"),
+            duplicate_key=source.get("duplicate_key", "error"),
+            on_error=quality.get("on_error", "drop-value"),
+            profiles=tuple(content.get("profiles", ())),
         )
 
-    def _source(self, source: dict[str, Any]) -> SourceSpec:
-        if source["type"] not in source_types():
-            known = ", ".join(source_types())
-            problem = f"source type {source['type']!r} is not supported yet; known: {known}"
-            raise self.document.error(("source", "type"), problem)
-        if source.get("thousands") and source["thousands"] == source.get("decimal"):
-            raise self.document.error(("source", "thousands"), "thousands and decimal are the same sign")
-        sheets = {name: SheetSpec(sheet.get("header_row", 1)) for name, sheet in source.get("sheets", {}).items()}
-        if not sheets and self.content.get("forms"):
-            sheets = {name: SheetSpec() for name in self.content["forms"]}
-        return SourceSpec(source["type"], source.get("encoding", "auto"), source.get("delimiter", "auto"), sheets)
+    def _subject(self, subject: dict[str, Any]) -> Subject:
+        return Subject(
+            subject["id"],
+            subject["system"],
+            self._pattern(subject),
+            subject.get("profile", ""),
+            subject.get("create", "always"),
+        )
 
     def _pattern(self, subject: dict[str, Any]) -> str:
         pattern: str = subject.get("pattern", "")
@@ -151,16 +154,13 @@ class _Reader:
         else:
             raise self.document.error((), "the mapping has no columns")
         forms = [self._form(name, place, form) for name, place, form in sections]
-        speaking = [form.name for form in forms if form.patient_elements]
-        if len(speaking) > 1:
-            problem = f"Patient elements in more than one form ({', '.join(speaking)}) are not supported yet"
-            raise self.document.error(("forms",), problem)
         return sorted(forms, key=lambda form: not form.patient_elements)
 
     def _form(self, name: str, place: Place, form: dict[str, Any]) -> Form:
         sections = form.get("resources", {})
         reader = ColumnReader(self.document, self, form, (*place, "columns"), set(sections))
         columns = {header: reader.read(header) for header in form.get("columns", {})}
+        columns |= self._implied(name, columns)
         aliases = self._aliases(columns, place)
         scope = Scope(aliases, frozenset(sections), self.tables, self.systems)
         columns = reader.finish(columns, scope)
@@ -168,7 +168,44 @@ class _Reader:
         for resource, body in sections.items():
             templates[resource] = read_template(self.document, scope, (*place, "resources", resource), body)
         self._check_identities(columns, templates, place)
-        return Form(name, columns, templates, self._key(name, place, form, aliases), aliases)
+        encounter = form.get("encounter", False) if name else False
+        return Form(
+            name,
+            columns,
+            templates,
+            self._key(name, place, form, aliases),
+            aliases,
+            events=tuple(form.get("events", ())) if name else (),
+            repeat=form.get("repeat") if name else None,
+            encounter=bool(encounter),
+            encounter_class=self._encounter_class(encounter, (*place, "encounter")) if encounter else {},
+            status=form.get("status", "") if name else "",
+        )
+
+    def _implied(self, name: str, columns: dict[str, Column]) -> dict[str, Column]:
+        """Return the columns that a form has without naming them: the patient's id, and those of a long layout."""
+        source, subject = self.content["source"], self.content["subject"]["id"]
+        taken = {other for column in columns.values() for other in (column.header, *column.aliases, column.identity)}
+        implied = {}
+        if (name or source["type"] not in ("csv", "xlsx")) and subject not in taken:
+            missing = {"": DROP, **source.get("missing", {})}
+            implied[subject] = Column(
+                header=subject, aliases=(), identity=subject, verb="patient", element="id", missing=missing
+            )
+        long = source.get("sheets", {}).get(name, {}).get("long", {})
+        for part, header in long.items():
+            if header not in taken and header not in implied:
+                implied[header] = Column(
+                    header=header, aliases=(), identity=header, verb="helper", reason=f"{part} of each value"
+                )
+        return implied
+
+    def _encounter_class(self, encounter: Any, place: Place) -> dict[str, str]:
+        text = encounter["class"] if isinstance(encounter, dict) else _AMBULATORY
+        try:
+            return parse_concept(text, self.systems).coding
+        except ConceptError as error:
+            raise self.document.error((*place, "class"), str(error)) from error
 
     def _aliases(self, columns: dict[str, Column], place: Place) -> dict[str, str]:
         aliases = {header: header for header in columns}

@@ -19,12 +19,33 @@ DROP = "drop"
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """When something was true: a fixed FHIR date, or the column that says it and how to read it."""
+    """When something was true: a fixed FHIR date, or the column that says it and how to read it.
+
+    Parameters
+    ----------
+    column : str
+        Header in the mapping; empty where `fixed` or `events` says it.
+    fixed : str
+        A FHIR date.
+    reader : DateReader
+        Of the column's dates.
+    missing : mapping of str to str
+        Texts of the column that are no date.
+    offset : int
+        Days after the date of the column.
+    offset_column : str
+        The column that holds these days, in place of `offset`.
+    events : mapping of str to Effective
+        For each event of the source (`Row.event`) its own; a row of another event has none.
+    """
 
     column: str = ""
     fixed: str = ""
     reader: DateReader = field(default_factory=DateReader)
     missing: MappingOf[str, str] = field(default_factory=dict)
+    offset: int = 0
+    offset_column: str = ""
+    events: MappingOf[str, Effective] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +69,10 @@ class Column:
     type : str
         Of the cell: number, integer, code, boolean, text, date, age.
     factor : float
-        What a number is multiplied with on its way to `convert_to`; molar to mass units need it (0: not declared).
+        What a number is multiplied with on its way to `convert_to`, where the two units measure different things
+        (mmol/L, mg/dL); 0: not declared.
+    factors : mapping of str to float
+        The same for each unit of `unit_column`, by UCUM code.
     note_column, low_column, high_column : str
         Columns with a remark on the value (``Observation.note``) and the limits of its reference range.
     makes : str
@@ -85,6 +109,7 @@ class Column:
     when: Expression | None = None
     reason: str = ""
     factor: float = 0.0
+    factors: MappingOf[str, float] = field(default_factory=dict)
     note_column: str = ""
     low_column: str = ""
     high_column: str = ""
@@ -149,7 +174,7 @@ class Form:
     Parameters
     ----------
     name : str
-        Sheet name; empty where the mapping has its columns at the top.
+        Name of the sheet, REDCap instrument or ODM item group; empty where the mapping has its columns at the top.
     key : tuple of str
         Columns that identify a row, where its source does not (`Row.key`).
     events : tuple of str
@@ -158,6 +183,8 @@ class Form:
         Whether only repeated (True) or only unrepeated rows (False) are used.
     encounter : bool
         Whether each visit becomes an Encounter that the row's resources refer to.
+    encounter_class : mapping
+        FHIR Coding of ``Encounter.class``.
     status : str
         Of the form's Observations; empty: that of the mapping, or by the form's own status.
     """
@@ -170,6 +197,7 @@ class Form:
     events: tuple[str, ...] = ()
     repeat: bool | None = None
     encounter: bool = False
+    encounter_class: MappingOf[str, str] = field(default_factory=dict)
     status: str = ""
 
     @property
@@ -180,12 +208,19 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who the rows are about: the id column, its identifier system, and what an id looks like."""
+    """Who the rows are about: the id column, its identifier system, and what an id looks like.
+
+    Parameters
+    ----------
+    create : {"always", "if-missing", "never"}
+        Whether Patients are written; with ``never`` the rows only refer to them.
+    """
 
     column: str
     system: str
     pattern: str = ""
     profile: str = ""
+    create: str = "always"
 
 
 @dataclass(frozen=True, slots=True)

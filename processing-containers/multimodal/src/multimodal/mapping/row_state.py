@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from multimodal.mapping.cells import translate
+from multimodal.mapping.dates import days_after
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.expressions import Expression
 from multimodal.mapping.plan import Effective
@@ -53,6 +54,7 @@ class RowState:
         "_reported",
         "encounter",
         "issues",
+        "item",
         "key",
         "members",
         "references",
@@ -83,8 +85,9 @@ class RowState:
         self._headers = headers
         self._readers = readers
         self._noted = noted
-        self._dates: dict[str, str | None] = {}
+        self._dates: dict[int, str | None] = {}
         self._reported: set[tuple[str, str, str]] = set()
+        self.item: Any = None  # of $each, while a resource is made for it
 
     def report(self, error: CellError, column: str = "", value: str = "") -> None:
         """Report a cell, once however many places read it."""
@@ -144,20 +147,28 @@ class RowState:
 
     def effective(self, effective: Effective) -> str | None:
         """Return the date of a statement, None where its cell is empty or wrong."""
-        column = effective.column
-        if column in self._dates:  # most often: the cells of a row share their date
-            return self._dates[column]
         if effective.fixed:
             return effective.fixed
+        mark = id(effective)
+        if mark not in self._dates:  # most often it is: the cells of a row share their date
+            self._dates[mark] = self._date_of(effective)
+        return self._dates[mark]
+
+    def _date_of(self, effective: Effective) -> str | None:
+        if effective.events:
+            chosen = effective.events.get(self.row.event)
+            return self.effective(chosen) if chosen else None
+        column = effective.column
+        days = self.typed(effective.offset_column) if effective.offset_column else effective.offset
         text = self.text(column)
-        date = None
+        if days is None or text in effective.missing:
+            return None
         try:
-            if text not in effective.missing:
-                date = effective.reader.read(text)
+            date = effective.reader.read(text)
+            return days_after(date, days) if days else date
         except CellError as error:
             self.report(error, self._headers.get(column, column), text)
-        self._dates[column] = date
-        return date
+            return None
 
     def holds(self, condition: Expression | None) -> bool:
         """Return whether a ``when`` is true for this row."""

@@ -20,6 +20,10 @@ class Env(Protocol):
     def subject(self) -> dict[str, Any]:
         """Reference to the row's Patient."""
 
+    @property
+    def item(self) -> Any:
+        """The item of ``$each`` that a resource is being made for; None outside."""
+
     def typed(self, column: str) -> Any:
         """Return the typed value of a column, None where it is missing or wrong (which is then reported)."""
 
@@ -50,9 +54,12 @@ class Scope:
         Tables by name.
     systems : mapping of str to str
         Prefixes of code systems.
+    each : bool
+        Whether there is an ``item()``: inside a template with ``$each``.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     resources: frozenset[str] = frozenset()
     tables: Mapping[str, TranslationTable] = field(default_factory=dict)
     systems: Mapping[str, str] = field(default_factory=dict)
+    each: bool = False

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from multimodal.mapping.document import Document, Place
-from multimodal.mapping.expressions import compile_condition, compile_text
+from multimodal.mapping.expressions import Expression, compile_condition, compile_text
 from multimodal.mapping.plan import Node, Template
 from multimodal.mapping.scope import ExpressionError, Scope
 from multimodal.resources.rules import resource_types
+
+_DIRECTIVES = ("$when", "$each", "$key")
 
 
 def read_template(document: Document, scope: Scope, place: Place, body: dict[str, Any]) -> Template:
@@ -27,19 +30,40 @@ def read_template(document: Document, scope: Scope, place: Place, body: dict[str
         raise document.error((*place, "resourceType"), "the Patient is made by the columns with the verb patient")
     if "id" in body:
         raise document.error((*place, "id"), "the id is made by the engine, so that it never changes", at_key=True)
-    when = None
-    if "$when" in body:
-        try:
-            when = compile_condition(body["$when"], scope)
-        except ExpressionError as error:
-            raise document.error((*place, "$when"), str(error)) from error
     for key in body:
-        if key.startswith("$") and key != "$when":
-            raise document.error((*place, key), f"unknown directive {key!r}; known: $when", at_key=True)
-    elements = {key: value for key, value in body.items() if key not in ("$when", "resourceType")}
+        if key.startswith("$") and key not in _DIRECTIVES:
+            problem = f"unknown directive {key!r}; known: {', '.join(_DIRECTIVES)}"
+            raise document.error((*place, key), problem, at_key=True)
+    inner = dataclasses.replace(scope, each="$each" in body)
+    elements = {key: value for key, value in body.items() if key not in _DIRECTIVES and key != "resourceType"}
     return Template(
-        place[-1] if isinstance(place[-1], str) else "", type_, _node(document, scope, place, elements), when
+        place[-1] if isinstance(place[-1], str) else "",
+        type_,
+        _node(document, inner, place, elements),
+        when=_expression(document, scope, place, body, "$when"),
+        each=_expression(document, scope, place, body, "$each"),
+        key=_key(document, inner, (*place, "$key"), body.get("$key", [])),
     )
+
+
+def _expression(
+    document: Document, scope: Scope, place: Place, body: dict[str, Any], directive: str
+) -> Expression | None:
+    return _condition(document, scope, (*place, directive), body[directive]) if directive in body else None
+
+
+def _key(document: Document, scope: Scope, place: Place, parts: str | list[str]) -> tuple[Expression, ...]:
+    """Return the parts of an identity: expressions, whose braces may be left out."""
+    if isinstance(parts, str):
+        return (_condition(document, scope, place, parts),)
+    return tuple(_condition(document, scope, (*place, at), part) for at, part in enumerate(parts))
+
+
+def _condition(document: Document, scope: Scope, place: Place, text: str) -> Expression:
+    try:
+        return compile_condition(text, scope)
+    except ExpressionError as error:
+        raise document.error(place, str(error)) from error
 
 
 def _node(document: Document, scope: Scope, place: Place, part: Any) -> Node:
