@@ -8,7 +8,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from multimodal.mapping import ColumnsRefusedError, MappingError, TooManyErrorsError, run_mapping
+from multimodal.mapping import ColumnsRefusedError, TooManyErrorsError, run_mapping
 from multimodal.model.errors import DataRefusedError
 from multimodal.model.ids import patient_id, resource_id
 from multimodal.resources.checks import check_resource
@@ -381,14 +381,6 @@ def test_sheets_are_forms(tmp_path: Path) -> None:
     assert first["effectiveDateTime"] == "2012-07-21"
     assert first["id"] == resource_id("Observation", "made", "Visits", "A1", "1", "weight")
     assert [(i.sheet, i.row, i.code) for result in results for i in result.issues] == [("Visits", 4, "E501")]
-
-
-def test_patient_elements_in_two_forms_are_refused(tmp_path: Path) -> None:
-    text = FORMS.replace(
-        "      visit: {helper: number}\n", "      visit: {helper: number}\n      s: {patient: gender}\n"
-    )
-    with pytest.raises(MappingError, match="more than one form"):
-        mapping_of(tmp_path, text)
 
 
 def test_into_reaches_below_lists_and_takes_plain_numbers(tmp_path: Path) -> None:
