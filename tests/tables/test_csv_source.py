@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from multimodal.model.errors import DataRefusedError
 from multimodal.tables.errors import EmptyTableError, HeaderError, MissingFileError, WrongFormatError
@@ -37,10 +41,18 @@ def test_a_decimal_comma_does_not_pass_for_the_delimiter(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("encoding", "found"),
-    [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("utf-16", "utf-16"), ("cp1252", "cp1252")],
+    [
+        ("utf-8", "utf-8"),
+        ("utf-8-sig", "utf-8-sig"),
+        ("utf-16-le", "utf-16"),
+        ("utf-16-be", "utf-16"),
+        ("utf-32-le", "utf-32"),
+        ("cp1252", "cp1252"),
+    ],
 )
 def test_the_encoding_is_found_and_reported(tmp_path: Path, encoding: str, found: str) -> None:
-    table = table_of(tmp_path, "id,größe\nä,µ\n".encode(encoding))
+    mark = "\ufeff" if found in ("utf-16", "utf-32") else ""
+    table = table_of(tmp_path, (mark + "id,größe\nä,µ\n").encode(encoding))
     assert table.found["encoding"] == found
     assert rows_of(table) == [(2, {"id": "ä", "größe": "µ"})]
 
@@ -54,7 +66,7 @@ def test_an_umlaut_far_down_is_seen_too(tmp_path: Path) -> None:
 
 def test_a_declared_encoding_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
     content = b"id,x\n" + b"a,1\n" * 90_000 + "b,ü\n".encode("cp1252")
-    with pytest.raises(WrongFormatError, match="not text in utf-8"):
+    with pytest.raises(WrongFormatError, match=r"row \d+ or one below it is not text in utf-8"):
         list(table_of(tmp_path, content, encoding="utf-8").rows)
 
 
@@ -144,3 +156,76 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         read_table(tmp_path / "none.csv", SourceSpec("csv"))
     assert issubclass(MissingFileError, DataRefusedError)
+
+
+def test_a_quotation_mark_inside_a_cell_is_refused_with_its_row(tmp_path: Path) -> None:
+    with pytest.raises(WrongFormatError, match=r"row 2.*quotation mark"):
+        list(table_of(tmp_path, 'id,x\n"a"b,1\nc,3\n').rows)
+    with pytest.raises(WrongFormatError, match=r"row 1.*quotation mark"):
+        table_of(tmp_path, 'id,"x\na,1\n')
+
+
+def test_delimiters_and_quotation_marks_inside_a_quoted_cell_are_text(tmp_path: Path) -> None:
+    table = table_of(tmp_path, 'id,note\r\na,"one, ""two""; three"\r\n')
+    assert rows_of(table) == [(2, {"id": "a", "note": 'one, "two"; three'})]
+
+
+def test_a_single_nul_is_a_damaged_cell_and_not_a_binary_file(tmp_path: Path) -> None:
+    content = b"id,x\na,1\0\n" + b"b,2\n" * 50
+    assert rows_of(table_of(tmp_path, content))[0] == (2, {"id": "a", "x": "1\0"})
+
+
+def test_utf_16_without_its_mark_is_refused_and_readable_once_declared(tmp_path: Path) -> None:
+    content = "id,x\na,1\n".encode("utf-16-le")
+    with pytest.raises(WrongFormatError, match="UTF-16 without its mark"):
+        table_of(tmp_path, content)
+    assert rows_of(table_of(tmp_path, content, encoding="utf-16-le")) == [(2, {"id": "a", "x": "1"})]
+
+
+@pytest.mark.parametrize("delimiter", ["", "ab", "\n", '"'])
+def test_a_delimiter_that_cannot_be_one_is_refused(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(WrongFormatError, match="cannot be used"):
+        list(table_of(tmp_path, "id,x\na,1\n", delimiter=delimiter).rows)
+
+
+def test_an_unknown_encoding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WrongFormatError, match="unknown encoding 'utf-9'"):
+        table_of(tmp_path, "id,x\na,1\n", encoding="utf-9")
+
+
+def test_a_table_larger_than_memory_is_streamed(tmp_path: Path) -> None:
+    """Read 20 MB under a limit of far less: only a part of the file is ever held."""
+    file = tmp_path / "t.csv"
+    with file.open("w", encoding="utf-8") as out:
+        out.write("id,x\n")
+        for number in range(20_000):
+            out.write(f"{number},{'x' * 1000}\n")
+    table = read_table(file, SourceSpec("csv"))
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in table.rows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 20_000
+    assert peak < 1_000_000
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=6)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(CELL, CELL, CELL), max_size=8), st.sampled_from(",;\t|"))
+def test_what_the_csv_module_writes_is_read_back(
+    tmp_path: Path, records: list[tuple[str, ...]], delimiter: str
+) -> None:
+    file = tmp_path / "t.csv"
+    with file.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows([("id", "x", "y"), *records])
+    table = read_table(file, SourceSpec("csv", "utf-8", delimiter))
+    assert [tuple(row.values.values()) for row in table.rows] == [record for record in records if any(record)]
+
+
+def test_rows_without_any_value_are_no_rows(tmp_path: Path) -> None:
+    table = table_of(tmp_path, "id,x\n,\na,1\n,\n,\n")
+    assert rows_of(table) == [(3, {"id": "a", "x": "1"})]

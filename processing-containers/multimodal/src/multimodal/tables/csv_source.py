@@ -18,6 +18,8 @@ _DELIMITERS = (",", ";", "\t", "|")
 _CHUNK = 1 << 20
 _SAMPLE_RECORDS = 50
 _CELL_LIMIT = 1 << 20
+# A few NUL bytes are damaged cells, which are reported; more of them are no text in any encoding that is looked for.
+_MOST_NULS = 0.02
 _FOREIGN = {
     b"PK\x03\x04": "a workbook or ZIP archive",
     b"\xd0\xcf\x11\xe0": "an old or encrypted Office file",
@@ -27,6 +29,8 @@ _FOREIGN = {
 }
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -59,8 +63,8 @@ class OpenCsv(NamedTuple):
     ----------
     stream : TextIO
         The file; `csv_rows` closes it.
-    records : iterator of tuple
-        What follows the header: row number and cells.
+    records : iterator of list
+        The cells of what follows the header, record by record.
     header_row : int
         Row number of the header.
     headers : tuple of str
@@ -70,7 +74,7 @@ class OpenCsv(NamedTuple):
     """
 
     stream: TextIO
-    records: Iterator[tuple[int, list[str]]]
+    records: Iterator[list[str]]
     header_row: int
     headers: tuple[str, ...]
     found: dict[str, str]
@@ -90,7 +94,7 @@ def open_csv(path: Path, source: SourceSpec) -> OpenCsv:
         delimiter = _delimiter(stream, path) if source.delimiter == "auto" else source.delimiter
         records = _records(stream, delimiter, path)
         header_row, headers = _header(records, path)
-    except (TableError, csv.Error, UnicodeError) as error:
+    except (TableError, UnicodeError) as error:
         stream.close()
         if isinstance(error, UnicodeError):
             raise WrongFormatError(path, f"is not text in {encoding}; declare `encoding` in the mapping") from error
@@ -107,8 +111,9 @@ def _encoding(path: Path) -> str:
         for mark, name in _BYTE_ORDER_MARKS:
             if head.startswith(mark):
                 return name
-        if b"\0" in head:
-            raise WrongFormatError(path, "is named like a text table but holds binary data")
+        if head.count(0) > len(head) * _MOST_NULS:
+            problem = "is named like a text table but holds binary data, or UTF-16 without its mark: declare `encoding`"
+            raise WrongFormatError(path, problem)
         decoder = codecs.getincrementaldecoder("utf-8")()
         with suppress(UnicodeDecodeError):
             while head:
@@ -155,48 +160,57 @@ def _fitness(sample: str, delimiter: str, complete: bool) -> tuple[float, int]:
     return (sum(length == lengths[0] for length in lengths) / len(lengths), lengths[0])
 
 
-def _records(stream: TextIO, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record with its number: a cell with line breaks is still one row of a spreadsheet."""
+def _records(stream: TextIO, delimiter: str, path: Path) -> Iterator[list[str]]:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        problem = f"the delimiter {delimiter!r} cannot be used; it is one sign, and no quotation mark or line break"
+        raise WrongFormatError(path, problem)
     csv.field_size_limit(_CELL_LIMIT)
-    reader = csv.reader(stream, delimiter=delimiter, strict=True)
+    return csv.reader(stream, delimiter=delimiter, strict=True)
+
+
+def _header(records: Iterator[list[str]], path: Path) -> tuple[int, tuple[str, ...]]:
+    """Return the header and the number of its row: a cell with line breaks is still one row of a spreadsheet."""
     number = 0
-    while True:
-        number += 1
-        try:
-            record = next(reader, None)
-        except csv.Error as error:
-            hint = "a quotation mark is not closed or stands inside a cell; double it or remove it"
-            raise WrongFormatError(path, f"row {number}: {error}; {hint}") from error
-        if record is None:
-            return
-        yield number, record
-
-
-def _header(records: Iterator[tuple[int, list[str]]], path: Path) -> tuple[int, tuple[str, ...]]:
-    for number, record in records:
-        headers = clean_headers(record)
-        if headers:
-            return number, headers
+    try:
+        for number, record in enumerate(records, start=1):
+            headers = clean_headers(record)
+            if headers:
+                return number, headers
+    except csv.Error as error:
+        raise _unreadable(path, number + 1, error) from error
     raise EmptyTableError(path, "is empty: there is no header row")
 
 
 def csv_rows(opened: OpenCsv, table: Table) -> Iterator[Row]:
     """Yield the rows below the header under the names of `table`, one for each cell; closes the file at the end."""
     headers, width = table.headers, len(table.headers)
+    for number, record in csv_records(opened, table.file):
+        if len(record) == width:
+            yield Row(number, dict(zip(headers, record, strict=True)))
+        else:
+            yield ragged_row(number, record, table)
+
+
+def csv_records(opened: OpenCsv, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of each record that is not empty, whatever its length; closes the file at the end.
+
+    Raises
+    ------
+    WrongFormatError
+        If a quotation mark is not closed, or the file is not in its encoding throughout.
+    """
+    width = len(opened.headers)
     with opened.stream:
         try:
             for number, record in opened.records:
-                if len(record) == width:
-                    yield Row(number, dict(zip(headers, record, strict=True)))
-                elif any(record):
-                    yield _ragged(number, record, table)
+                if len(record) == width or any(record):
+                    yield number, record
         except UnicodeError as error:
-            encoding = table.found["encoding"]
-            problem = f"is not text in {encoding} throughout; declare `encoding` in the mapping"
-            raise WrongFormatError(table.file, problem) from error
+            problem = f"is not text in {opened.found['encoding']} throughout; declare `encoding` in the mapping"
+            raise WrongFormatError(path, problem) from error
 
 
-def _ragged(number: int, record: list[str], table: Table) -> Row:
+def ragged_row(number: int, record: list[str], table: Table) -> Row:
     """Return a row of the wrong length: cut short, its cells are kept; too long, none can be placed."""
     headers, width = table.headers, len(table.headers)
     if not any(record[width:]) and len(record) > width:
