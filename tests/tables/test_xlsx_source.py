@@ -13,8 +13,8 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.tables.errors import EmptyTableError, EncryptedTableError, HeaderError, TableError, WrongFormatError
 from multimodal.tables.read import read_table, read_tables
 from multimodal.tables.rows import SheetSpec, SourceSpec
+from multimodal.tables.xlsx_cells import cell_text
 from multimodal.tables.xlsx_errors import error_cells
-from multimodal.tables.xlsx_source import cell_text
 
 SPEC = SourceSpec("xlsx")
 
