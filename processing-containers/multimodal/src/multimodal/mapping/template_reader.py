@@ -11,6 +11,8 @@ from multimodal.mapping.plan import Node, Template
 from multimodal.mapping.scope import ExpressionError, Scope
 from multimodal.resources.rules import resource_types
 
+# Types that this package writes, and no row of a table is.
+_NO_ROW = frozenset({"Patient", "OperationOutcome", "ConceptMap", "Provenance", "Endpoint"})
 _DIRECTIVES = ("$when", "$each", "$key")
 
 
@@ -23,11 +25,11 @@ def read_template(document: Document, scope: Scope, place: Place, body: dict[str
         If its type is not supported, its id is given, or an expression in it is wrong.
     """
     type_ = body["resourceType"]
-    if type_ not in resource_types():
-        known = ", ".join(resource_types())
-        raise document.error((*place, "resourceType"), f"{type_} is not supported yet; known: {known}")
     if type_ == "Patient":
         raise document.error((*place, "resourceType"), "the Patient is made by the columns with the verb patient")
+    if type_ not in resource_types() or type_ in _NO_ROW:
+        known = ", ".join(sorted(set(resource_types()) - _NO_ROW))
+        raise document.error((*place, "resourceType"), f"{type_} is not supported yet; known: {known}")
     if "id" in body:
         raise document.error((*place, "id"), "the id is made by the engine, so that it never changes", at_key=True)
     for key in body:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from multimodal.resources.elements import choices, elements_at, objects_at
+from multimodal.resources.invariants import invariant_problems
 from multimodal.resources.rules import Rules, datatype_rules, rules_of
 
 Path = tuple[str, ...]
@@ -21,6 +23,7 @@ _REFERENCE = re.compile(
     r"|(https?://[^\s|]+/)?[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(/_history/[A-Za-z0-9\-.]{1,64})?"
     r"|urn:uuid:[0-9a-f-]{36}|urn:oid:[0-2](\.(0|[1-9][0-9]*))+"
 )
+_TARGET = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _TIME = re.compile(r"T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-](0\d|1[0-4]):[0-5]\d)", re.ASCII)
 _CODE = re.compile(r"[^\s]+(\s[^\s]+)*")
@@ -41,9 +44,8 @@ def check_resource(resource: Mapping[str, Any]) -> list[str]:
 
     Notes
     -----
-    Checks required elements, required bindings, choice elements, ids, references, dates, finite numbers and empty
-    parts, and the invariants obs-3, obs-6, obs-7, con-1, con-4 and con-5
-    (https://hl7.org/fhir/R4/observation.html, https://hl7.org/fhir/R4/condition.html).
+    Checks required elements, required bindings, choice elements, ids, references and what they lead to, dates, finite
+    numbers and empty parts, and the invariants of `invariant_problems`.
     """
     type_ = resource.get("resourceType")
     rules = rules_of(type_) if isinstance(type_, str) else None
@@ -54,10 +56,8 @@ def check_resource(resource: Mapping[str, Any]) -> list[str]:
     problems += [f"{'.'.join(path)} is required" for path in rules.required if _lacks(resource, path)]
     problems += _choice_problems(resource, rules)
     problems += _code_problems(resource, rules)
-    invariants = _INVARIANTS.get(str(type_))
-    if invariants:
-        problems += invariants(resource)
-    return problems
+    problems += _target_problems(resource, rules)
+    return problems + invariant_problems(resource)
 
 
 def _id_problems(resource: Mapping[str, Any]) -> Iterator[str]:
@@ -150,90 +150,39 @@ def _lacks(resource: Mapping[str, Any], path: Path) -> bool:
     A primitive may have only extensions, e.g. a data-absent-reason (https://hl7.org/fhir/R4/json.html#primitive).
     """
     *parents, last = path
-    return any(
-        isinstance(holder, Mapping) and last not in holder and f"_{last}" not in holder
-        for holder in _at(resource, tuple(parents))
-    )
-
-
-def _at(part: Any, path: Path) -> Iterator[Any]:
-    if isinstance(part, list):
-        for entry in part:
-            yield from _at(entry, path)
-    elif not path:
-        yield part
-    elif isinstance(part, Mapping) and path[0] in part:
-        yield from _at(part[path[0]], path[1:])
-
-
-def _objects(part: Any, *path: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects at a path; what is none there is another check's finding."""
-    return (found for found in _at(part, path) if isinstance(found, Mapping))
+    holders = objects_at(resource, *parents)
+    if last.endswith("[x]"):
+        return any(not choices(holder, last[:-3]) for holder in holders)
+    return any(last not in holder and f"_{last}" not in holder for holder in holders)
 
 
 def _choice_problems(resource: Mapping[str, Any], rules: Rules) -> Iterator[str]:
-    for stem in rules.one_of:
-        present = [name for name in resource if name.startswith(stem) and name[len(stem) :][:1].isupper()]
-        if len(present) > 1:
-            yield f"only one {stem}[x] is allowed: {', '.join(present)}"
+    for *parents, stem in rules.one_of:
+        for holder in objects_at(resource, *parents):
+            present = choices(holder, stem)
+            if len(present) > 1:
+                yield f"only one {_dotted((*parents, stem))}[x] is allowed: {', '.join(present)}"
 
 
 def _code_problems(resource: Mapping[str, Any], rules: Rules) -> Iterator[str]:
     for path, codes in rules.codes.items():
-        for value in _at(resource, path):
+        for value in elements_at(resource, path):
             system = rules.systems.get(path)
             if system is None:
                 if value not in codes:
                     yield f"{_dotted(path)} {value!r} is none of {', '.join(codes)}"
                 continue
-            found = [coding.get("code") for coding in _objects(value, "coding") if coding.get("system") == system]
+            found = [coding.get("code") for coding in objects_at(value, "coding") if coding.get("system") == system]
             if not found or any(code not in codes for code in found):
                 yield f"{_dotted(path)} needs a code of {system}: {', '.join(codes)}"
 
 
-def _observation_problems(resource: Mapping[str, Any]) -> list[str]:
-    problems = []
-    value = [name for name in resource if name.startswith("value") and name[5:6].isupper()]
-    if "dataAbsentReason" in resource and value:
-        problems.append("obs-6: dataAbsentReason must not stand beside a value")
-    for component in _objects(resource, "component"):
-        named = [name for name in component if name.startswith("value") and name[5:6].isupper()]
-        if len(named) > 1:
-            problems.append(f"only one component.value[x] is allowed: {', '.join(named)}")
-        if value and _codings(component) & _codings(resource):
-            problems.append("obs-7: a component has the code of the Observation, whose value must then be absent")
-    for limits in _objects(resource, "referenceRange"):
-        if not {"low", "high", "text"} & set(limits):
-            problems.append("obs-3: referenceRange needs low, high or text")
-    return problems
-
-
-def _codings(holder: Mapping[str, Any]) -> set[tuple[str, str]]:
-    return {
-        (str(coding.get("system")), str(coding.get("code")))
-        for coding in _objects(holder, "code", "coding")
-        if "code" in coding
-    }
-
-
-def _condition_problems(resource: Mapping[str, Any]) -> list[str]:
-    problems = []
-    status = {str(coding.get("code")) for coding in _objects(resource, "clinicalStatus", "coding")}
-    verified = {str(coding.get("code")) for coding in _objects(resource, "verificationStatus", "coding")}
-    if any(not {"summary", "assessment"} & set(stage) for stage in _objects(resource, "stage")):
-        problems.append("con-1: stage needs a summary or an assessment")
-    abated = any(name.startswith("abatement") for name in resource)
-    if abated and not status & {"inactive", "resolved", "remission"}:
-        problems.append("con-4: with an abatement, clinicalStatus must be inactive, resolved or remission")
-    if "entered-in-error" in verified and status:
-        problems.append("con-5: clinicalStatus must be absent when verificationStatus is entered-in-error")
-    return problems
-
-
-_INVARIANTS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
-    "Observation": _observation_problems,
-    "Condition": _condition_problems,
-}
+def _target_problems(resource: Mapping[str, Any], rules: Rules) -> Iterator[str]:
+    for path, types in rules.references.items():
+        for holder in objects_at(resource, *path):
+            match = _TARGET.search(str(holder.get("reference", "")))
+            if match and match[1] not in types:
+                yield f"{_dotted(path)} refers to a {match[1]}; allowed: {', '.join(types)}"
 
 
 def _dotted(path: Path) -> str:

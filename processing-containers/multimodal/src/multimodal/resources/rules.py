@@ -10,12 +10,13 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Required elements, choice elements and required bindings of one resource type."""
+    """Required elements, choice elements, required bindings and reference targets of one resource type."""
 
     required: tuple[tuple[str, ...], ...]
-    one_of: tuple[str, ...]
+    one_of: tuple[tuple[str, ...], ...]
     codes: dict[tuple[str, ...], tuple[str, ...]]
     systems: dict[tuple[str, ...], str]
+    references: dict[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,10 @@ def _loaded() -> tuple[dict[str, Rules], tuple[DatatypeRule, ...]]:
     rules = {
         name: Rules(
             required=tuple(tuple(path.split(".")) for path in entry.get("required", ())),
-            one_of=tuple(entry.get("one_of", ())),
+            one_of=tuple(tuple(path.split(".")) for path in entry.get("one_of", ())),
             codes={tuple(path.split(".")): tuple(codes) for path, codes in entry.get("codes", {}).items()},
             systems={tuple(path.split(".")): uri for path, uri in entry.get("systems", {}).items()},
+            references={tuple(path.split(".")): tuple(to) for path, to in entry.get("references", {}).items()},
         )
         for name, entry in content.items()
     }
