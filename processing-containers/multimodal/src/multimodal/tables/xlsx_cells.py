@@ -32,7 +32,7 @@ def cell_text(cell: Any) -> str:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        text = f"{cell:.15g}"
+        text = f"{cell + 0.0:.15g}"  # -0.0 becomes 0
         return NumberText(text) if "." in text else text
     if isinstance(cell, dt.datetime):
         whole = (cell + dt.timedelta(microseconds=500_000)).replace(microsecond=0)
