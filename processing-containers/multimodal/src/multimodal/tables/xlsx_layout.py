@@ -40,7 +40,7 @@ def sheet_table(sheet: Sheet, name: str, layout: SheetSpec, path: Path) -> Table
     """
     rows = layout.header_row if isinstance(layout.header_row, tuple) else (layout.header_row,)
     records, merged = sheet.records(), sheet.merged()
-    headers = _headers(records, merged, rows)
+    headers = header_names(records, merged, rows)
     if not any(headers):
         where = ", ".join(map(str, rows))
         hint = "if it stands further down, declare `header_row` under `source.sheets`"
@@ -63,7 +63,7 @@ def sheet_table(sheet: Sheet, name: str, layout: SheetSpec, path: Path) -> Table
     return table
 
 
-def _headers(records: Iterator[Record], merged: list[Range], rows: tuple[int, ...]) -> tuple[str, ...]:
+def header_names(records: Iterator[Record], merged: list[Range], rows: tuple[int, ...]) -> tuple[str, ...]:
     """Return the names of all columns: merged cells under the text of their first one, several rows joined."""
     texts, cells = record_texts(), {}
     width = 0
