@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ class Cells:
     def __init__(self, **values: Any) -> None:
         self.values = values
         self.subject = {"reference": "Patient/p1"}
+        self.item = "item"
 
     def typed(self, column: str) -> Any:
         return self.values.get(column)
@@ -69,6 +72,16 @@ def value_of(text: str, **values: Any) -> Any:
         ("{{ round(col('a')) }}", {"a": 2.6}, 3),
         ("{{ lower(strip(col('a'))) }}", {"a": " X "}, "x"),
         ("{{ concat(col('a'), '-', col('no')) }}", {"a": "x"}, "x-"),
+        ("{{ split(col('a'), ';') }}", {"a": "x; y ;;z"}, ["x", "y", "z"]),
+        ("{{ split(col('a'), ';') }}", {"a": " ; "}, None),
+        ("{{ split(col('a'), '/', 1) }}", {"a": "120 / 80"}, "80"),
+        ("{{ split(col('a'), '/', 2) }}", {"a": "120/80"}, None),
+        ("{{ split(col('a'), '/') }}", {}, None),
+        ("{{ regex(col('a'), '([0-9]+) *mg') }}", {"a": "ASS 100 mg"}, "100"),
+        ("{{ regex(col('a'), '[0-9]+') }}", {"a": "ASS 100 mg"}, "100"),
+        ("{{ regex(col('a'), '(a)|(b)', 2) }}", {"a": "a"}, None),
+        ("{{ regex(col('a'), '(.)(.)', 2) }}", {"a": "äöü"}, "ö"),
+        ("{{ regex(col('a'), 'x') }}", {"a": "abc"}, None),
         ("{{ date('2012-07') }}", {}, "2012-07"),
         ("{{ date(col('a'), '%d.%m.%Y') }}", {"a": "1.2.2003"}, "2003-02-01"),
         ("{{ add_days(col('a'), 30) }}", {"a": "2012-07-21"}, "2012-08-20"),
@@ -117,7 +130,13 @@ def test_a_concept_is_made_when_the_mapping_is_loaded() -> None:
         ("{{ quantity(1, 'foo') }}", "unknown unit 'foo'"),
         ("{{ date('1', '%y') }}", "century"),
         ("{{ round(1, 99) }}", "digits"),
-        ("{{ regex('a', 'b') }}", "not supported yet"),
+        ("{{ regex('a', '(?=a)b') }}", "look-around"),
+        ("{{ regex('a', '(a)', 2) }}", "has 1 groups, not 2"),
+        ("{{ regex('a', '(a)', 'x') }}", "number of a group"),
+        ("{{ regex('a', col('a')) }}", "needs a fixed text"),
+        ("{{ split('a', '') }}", "needs a separator"),
+        ("{{ split('a', ',', -1) }}", "counted from 0"),
+        ("{{ item() }}", "item of \\$each"),
         ("{{ 1 + }}", "cannot read the expression"),
         ("{{ 1", "cannot read the expression"),
         ("{{ " + "1+" * 900 + "1 }}", "nested too deeply"),
@@ -139,11 +158,25 @@ def test_everything_else_is_refused(text: str, problem: str) -> None:
         ("{{ 1e300 * 1e300 }}", {}),
         ("{{ add_days('2012-07', 1) }}", {}),
         ("{{ add_days('9999-12-31', 5) }}", {}),
+        ("{{ concat(split(col('a'), ';'), 'x') }}", {"a": "a;b"}),
+        ("x {{ split(col('a'), ';') }}", {"a": "a;b"}),
     ],
 )
 def test_a_wrong_type_is_an_error_of_the_row(text: str, values: dict[str, Any]) -> None:
     with pytest.raises(CellError):
         value_of(text, **values)
+
+
+def test_an_item_is_known_where_each_is() -> None:
+    expression = compile_text("{{ lower(item()) ~ '!' }}", dataclasses.replace(SCOPE, each=True))
+    assert expression.evaluate(Cells()) == "item!"
+
+
+def test_no_pattern_stalls() -> None:
+    """A backtracking engine would take longer than the age of the universe."""
+    started = time.process_time()
+    assert value_of("{{ regex(col('a'), '^(a+)+$') }}", a="a" * 9_000 + "b") is None
+    assert time.process_time() - started < 1
 
 
 def test_parentheses_without_end_do_not_break_the_parser() -> None:
@@ -157,7 +190,8 @@ def test_a_condition_may_leave_out_its_braces() -> None:
 
 
 WORDS = st.sampled_from(
-    ["col", "'a'", "(", ")", ".", "__class__", "[", "]", "|", "{{", "}}", "{%", "%}", "+", "~", "1", "is", "none", ",",
+    ["split", "regex", "item", "col", "'a'", "(", ")", ".", "__class__",
+     "[", "]", "|", "{{", "}}", "{%", "%}", "+", "~", "1", "is", "none", ",",
      "subject", "lookup", "'stage'", "ref", "'cancer'", "if", "else", "not", "import", "self", "**", "'I'", " "]
 )  # fmt: skip
 
@@ -174,6 +208,6 @@ def test_any_words_give_a_plain_value_or_a_named_error(words: list[str]) -> None
 
 def test_the_function_list_is_the_documented_one() -> None:
     assert " ".join(sorted(FUNCTIONS)) == (
-        "add_days coalesce col concat concept date identifier item lookup lower members quantity ref round strip "
-        "years_between"
+        "add_days coalesce col concat concept date identifier item lookup lower members quantity ref regex round "
+        "split strip years_between"
     )

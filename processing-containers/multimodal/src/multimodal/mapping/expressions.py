@@ -122,7 +122,7 @@ def _joined(parts: list[Evaluate]) -> Evaluate:
             return None
         return "".join(functions.plain(text) for text in texts)
 
-    return join
+    return _guarded(join)
 
 
 class _Compiler:

@@ -9,6 +9,7 @@ from typing import Any
 
 from multimodal.mapping.cells import Measured, codeable_of, quantity
 from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
+from multimodal.mapping.patterns import Capture, PatternError
 from multimodal.mapping.scope import Env, Evaluate, ExpressionError, Scope
 from multimodal.terminology.concepts import Concept, ConceptError, parse_concept
 from multimodal.terminology.translation import Translation
@@ -17,7 +18,6 @@ from multimodal.terminology.units import UnknownUnitError, unit
 Arguments = Sequence[Evaluate]
 Constants = Sequence[Any]
 _LONGEST_TEXT = 10_000
-NOT_YET = frozenset({"split", "regex"})
 
 
 def build(name: str, arguments: Arguments, constants: Constants, scope: Scope) -> Evaluate:
@@ -28,8 +28,6 @@ def build(name: str, arguments: Arguments, constants: Constants, scope: Scope) -
     ExpressionError
         If there is no such function, or its arguments cannot be right.
     """
-    if name in NOT_YET:
-        raise ExpressionError(f"the function {name}() is not supported yet")
     if name not in _FUNCTIONS:
         raise ExpressionError(f"unknown function {name}(); known: {', '.join(sorted(_FUNCTIONS))}")
     least, most, builder = _FUNCTIONS[name]
@@ -45,6 +43,8 @@ def plain(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, dict):
         return str(value.get("text", ""))
+    if isinstance(value, list):
+        raise TypeError("a list is no text; take one of its parts, or use it under $each")
     if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
         return str(int(value))
     text = str(value)
@@ -240,6 +240,40 @@ def _identifier(arguments: Arguments, constants: Constants, _: Scope) -> Evaluat
     return _with_text(arguments[1], lambda text: {"system": system, "value": text})
 
 
+def _split(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
+    separator = _constant(constants, 1, "split")
+    if not separator:
+        raise ExpressionError('split() needs a separator, e.g. split(col("drugs"), ";")')
+    if len(arguments) == 2:
+        return _with_text(arguments[0], lambda text: _parts(text, separator) or None)
+    number = constants[2]
+    if type(number) is not int or number < 0:
+        raise ExpressionError("split() takes the number of a part, counted from 0")
+
+    def part(text: str) -> str | None:
+        parts = [part.strip() for part in text.split(separator)]
+        return parts[number] or None if number < len(parts) else None
+
+    return _with_text(arguments[0], part)
+
+
+def _parts(text: str, separator: str) -> list[str]:
+    """Return the parts of a list in a cell; what is empty between two separators is none."""
+    return [stripped for part in text.split(separator) if (stripped := part.strip())]
+
+
+def _regex(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
+    pattern = _constant(constants, 1, "regex")
+    group = constants[2] if len(arguments) == 3 else None
+    if len(arguments) == 3 and type(group) is not int:
+        raise ExpressionError("regex() takes the number of a group of the pattern")
+    try:
+        capture = Capture(pattern, group)
+    except PatternError as error:
+        raise ExpressionError(f"no regular expression: {pattern!r} {error}") from error
+    return _with_text(arguments[0], capture.of)
+
+
 def _item(_: Arguments, __: Constants, scope: Scope) -> Evaluate:
     if not scope.each:
         raise ExpressionError("item() is the item of $each, which this template does not have")
@@ -260,7 +294,9 @@ _FUNCTIONS: dict[str, tuple[int, int, Callable[[Arguments, Constants, Scope], Ev
     "members": (1, 1, _members),
     "quantity": (2, 2, _quantity),
     "ref": (1, 1, _ref),
+    "regex": (2, 3, _regex),
     "round": (1, 2, _round),
+    "split": (2, 3, _split),
     "strip": (1, 1, _strip),
     "years_between": (2, 2, _years_between),
 }
