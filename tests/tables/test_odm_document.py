@@ -141,8 +141,8 @@ def test_a_removed_subject_is_told_without_any_group(tmp_path: Path) -> None:
 
 
 def test_reference_data_has_no_subject(tmp_path: Path) -> None:
-    group = '<ItemGroupData ItemGroupOID="R"><ItemData ItemOID="I" Value="1"/></ItemGroupData>'
-    body = f"<ReferenceData>{group}</ReferenceData>"
+    labs = '<ItemGroupData ItemGroupOID="R"><ItemData ItemOID="I" Value="1"/></ItemGroupData>'
+    body = f"<ReferenceData>{labs}</ReferenceData>"
     group = only(odm(tmp_path, body))
     assert (group.subject, group.group.get("ItemGroupOID")) == (NOWHERE, "R")
 

@@ -112,7 +112,7 @@ class Group(NamedTuple):
         """Subject key, event OID and repeat key, form OID and repeat key, group repeat key."""
         event, form = self.event, self.form
         return (
-            self.subject.get("SubjectKey"),
+            self.subject.get("SubjectKey").strip(),
             event.get("StudyEventOID"),
             event.repeat("StudyEventRepeatKey"),
             form.get("FormOID"),
