@@ -34,6 +34,8 @@ class IssueCode(Enum):
     MISSING_KEY = ("E504", "missing-key", "fill in the key columns of the row")
     MISSING_COLUMN = ("E505", "missing-column", "restore the column, or name its earlier header under `was`")
     CONFLICTING_PATIENT = ("E506", "conflicting-patient", "make the rows of this patient agree")
+    DUPLICATE_VALUE = ("E507", "duplicate-value", "remove one of the two values in the source system, and export again")
+    UNKNOWN_FORM = ("E508", "unknown-form", "export the data dictionary again, together with the records")
     INVALID_RESOURCE = ("E601", "invalid-resource", "correct the mapping of this resource")
     REFUSED_BY_SERVER = (
         "E602",
