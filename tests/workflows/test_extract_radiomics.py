@@ -17,6 +17,7 @@ from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import Profile, load_profile
 from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiomics
+from multimodal.workflows.scanned_patients import ScannedPatients
 
 SYSTEM = "urn:test:extract"
 PROFILE = """\
@@ -107,7 +108,7 @@ def test_a_failed_roi_is_told_everywhere_and_never_a_number(
         profile=profile,
         out_dir=tmp_path / "out",
         fhir=target,
-        patient_system=SYSTEM,
+        patients=ScannedPatients(SYSTEM),
     )
     (issue,) = result.issues
     assert (issue.code, issue.value) == ("R111", planted["name"])
@@ -122,7 +123,9 @@ def test_a_failed_roi_is_told_everywhere_and_never_a_number(
 def test_resources_hang_together(
     rtstruct: SeriesFolders, profile: Profile, target: NdjsonFolder, tmp_path: Path
 ) -> None:
-    extract_radiomics([rtstruct], profile=profile, out_dir=tmp_path / "out", fhir=target, patient_system=SYSTEM)
+    extract_radiomics(
+        [rtstruct], profile=profile, out_dir=tmp_path / "out", fhir=target, patients=ScannedPatients(SYSTEM)
+    )
     patient_id = str(pydicom.dcmread(rtstruct.masks / "0001.dcm", stop_before_pixels=True).PatientID)
     patient = PatientRef(SYSTEM, patient_id)
     assert target.read("Patient", patient.id)
@@ -138,7 +141,9 @@ def test_resources_hang_together(
 
 
 def run(pair: SeriesFolders, profile: Profile, target: NdjsonFolder, bucket: FolderBucket, out: Path) -> WorkflowResult:
-    return extract_radiomics([pair], profile=profile, out_dir=out, fhir=target, bucket=bucket, patient_system=SYSTEM)
+    return extract_radiomics(
+        [pair], profile=profile, out_dir=out, fhir=target, bucket=bucket, patients=ScannedPatients(SYSTEM)
+    )
 
 
 def test_a_second_run_changes_nothing(

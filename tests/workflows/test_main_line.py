@@ -19,6 +19,7 @@ from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiom
 from multimodal.workflows.import_clinical import import_clinical
 from multimodal.workflows.join_metadata import join_metadata
 from multimodal.workflows.push_files import push_files
+from multimodal.workflows.scanned_patients import ScannedPatients
 from multimodal.workflows.sync_imaging import sync_imaging
 from tests.workflows.line import Line, main_line, series_of
 
@@ -58,7 +59,7 @@ def run_all(line: Line, out: Path, cohort: Path, name: str) -> dict[str, Workflo
             fhir=line.fhir,
             bucket=line.bucket,
             dicom=line.dicom,
-            patient_system=line.patient_system,
+            patients=ScannedPatients(line.patient_system),
         ),
         "join": join_metadata(
             line.dicom, fhir=line.fhir, index=line.index, bucket=line.bucket, mappings=[line.mapping]

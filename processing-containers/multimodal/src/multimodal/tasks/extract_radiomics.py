@@ -15,6 +15,7 @@ from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import load_profile
 from multimodal.transport.session import HttpSession
 from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiomics
+from multimodal.workflows.scanned_patients import ScannedPatients
 
 _MOST_PROCESSES = 4  # each holds the volume: the pod's memory is stated for so many
 
@@ -35,7 +36,7 @@ def run(context: TaskContext) -> WorkflowResult:
             fhir=FhirServer(session),
             bucket=context.bucket,
             dicom=closing.enter_context(open_dicomweb(pacs)) if context.form.get("send_results") else None,
-            patient_system=pacs.patient_system,
+            patients=ScannedPatients.of(pacs),
             processes=min(_MOST_PROCESSES, len(os.sched_getaffinity(0))),
             progress=context.progress,
         )

@@ -69,6 +69,8 @@ class Store:
     index: str = ""
     profile: str = "generic"
     patient_system: str = ""
+    pseudonym_key_env: str = ""
+    date_shift_days: int = 0
     ca_file: str | None = None
     proxy: str | None = None
     timeout: float = 60.0
@@ -188,6 +190,9 @@ def _store(name: str, entry: Mapping[str, Any], project: str) -> Store:
     filled["auth"] = _auth(entry.get("auth"))
     if "url" in filled:
         filled["url"] = filled["url"].rstrip("/")
+    pseudonyms = filled.pop("pseudonyms", {})
+    filled["pseudonym_key_env"] = pseudonyms.get("key_env", "")
+    filled["date_shift_days"] = pseudonyms.get("date_shift_days", 0)
     return Store(name=name, **filled)
 
 

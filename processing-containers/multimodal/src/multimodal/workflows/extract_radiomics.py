@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
-from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import Profile, RoiResult, engine_version, write_features_csv
 from multimodal.resources.outcomes import operation_outcome
 from multimodal.workflows.loading import load_into
 from multimodal.workflows.measure_rois import MeasuredMask, measure_rois
 from multimodal.workflows.measured_resources import measured_groups
+from multimodal.workflows.scanned_patients import ScannedPatients
 from multimodal.workflows.sync_imaging import sync_imaging
 
 SOURCE = "extract-radiomics"
@@ -54,7 +54,7 @@ def extract_radiomics(
     fhir: Target | None = None,
     bucket: Bucket | None = None,
     dicom: DicomWeb | None = None,
-    patient_system: str = "",
+    patients: ScannedPatients | None = None,
     processes: int = 1,
     progress: Progress = silent,
 ) -> WorkflowResult:
@@ -71,8 +71,8 @@ def extract_radiomics(
         RTSTRUCT, and an OperationOutcome where something failed.
     fhir, bucket, dicom : optional
         FHIR target, bucket (features, manifest) and image store (SR and SEG); left alone where not given.
-    patient_system : str
-        Identifier system of the images' Patient IDs; needed with `fhir`.
+    patients : ScannedPatients, optional
+        Whom the images' Patient IDs mean; needed with `fhir`.
 
     Returns
     -------
@@ -85,9 +85,9 @@ def extract_radiomics(
     settings stand beside. A mask that this package itself derived is passed over, so that results never
     become input.
     """
-    if fhir is not None and not patient_system:
+    if fhir is not None and (patients is None or not patients.system):
         raise ConfigurationError("name the identifier system of the Patient IDs: patient_system of the image store")
-    run = _Run(profile, out_dir, fhir, bucket, dicom, patient_system, processes, progress)
+    run = _Run(profile, out_dir, fhir, bucket, dicom, patients or ScannedPatients(""), processes, progress)
     for done, pair in enumerate(pairs, start=1):
         run.measure(pair)
         progress("series", done, len(pairs))
@@ -103,7 +103,7 @@ class _Run:
     fhir: Target | None
     bucket: Bucket | None
     dicom: DicomWeb | None
-    patient_system: str
+    patients: ScannedPatients
     processes: int
     progress: Progress
     counts: Counter[str] = field(default_factory=Counter)
@@ -175,8 +175,11 @@ class _Run:
             problem = "the images have no Patient ID; no resource was written"
             self._refuse(IssueCode.SERIES_WITHOUT_PATIENT, problem, record=volume.series_uid)
             return
-        patient = PatientRef(self.patient_system, volume.patient_id)
-        groups = measured_groups(volume, results, self.profile, patient)
+        patient = self.patients.ref(volume.patient_id)
+        groups = (
+            replace(group, resources=[self.patients.told(volume.patient_id, resource) for resource in group.resources])
+            for group in measured_groups(volume, results, self.profile, patient)
+        )
         # A value that this run could not measure any more must not stay beside the others.
         scope = f"{volume.series_uid}/{mask_series}/{self.profile.sha256}"
         report = load_into(

@@ -20,11 +20,11 @@ from multimodal.mapping.load import load_mapping
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
-from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.resources.imaging_patient import dicom_gender
 from multimodal.workflows.clinical_values import Clinical, Person, read_clinical
 from multimodal.workflows.feature_values import Features, read_features
+from multimodal.workflows.scanned_patients import ScannedPatients
 from multimodal.workflows.series_documents import create_missing
 
 _PATIENT = "00100020 PatientID_keyword"
@@ -91,7 +91,7 @@ def join_metadata(
     features = read_features(bucket, chosen, settings) if bucket is not None else Features()
     # What this call knows nothing of is left as an earlier one wrote it.
     areas = ({Area.CLINICAL, Area.FHIR} if columns else set()) | ({Area.RADIOMICS} if bucket is not None else set())
-    join = _Join(dicom.store.patient_system, clinical, features, chosen.age_tolerance, frozenset(areas))
+    join = _Join(ScannedPatients.of(dicom.store), clinical, features, chosen.age_tolerance, frozenset(areas))
     report = index.update(join.changes(documents.values(), progress))
     join.compare(documents.values())
     return _result(documents, created, report, join, match_patients=bool(columns))
@@ -118,7 +118,7 @@ class _Document:
 class _Join:
     """Which values belong to which document, and what does not match."""
 
-    patient_system: str
+    patients: ScannedPatients
     clinical: Clinical
     features: Features
     age_tolerance: float
@@ -131,7 +131,7 @@ class _Join:
         """Return the clinical patient of a document."""
         if not document.patient:
             return None
-        return self.clinical.people.get(PatientRef(self.patient_system, document.patient).id)
+        return self.clinical.people.get(self.patients.ref(document.patient).id)
 
     def changes(self, documents: Iterable[_Document], progress: Progress) -> Iterator[Change]:
         """Yield what has to change; a document that is as it should be is not written again."""
@@ -149,7 +149,7 @@ class _Join:
     def _wanted(self, document: _Document) -> dict[str, Any]:
         wanted = dict(self.features.of_series.get(document.series_uid, {}))
         if person := self.person(document):
-            wanted[_FHIR_PATIENT] = PatientRef(self.patient_system, document.patient).reference
+            wanted[_FHIR_PATIENT] = self.patients.ref(document.patient).reference
             wanted |= person.values
         return wanted
 
@@ -158,7 +158,7 @@ class _Join:
         scanned = [document for document in documents if document.patient]
         if scanned and self.clinical.people and not any(self.person(document) for document in scanned):
             yield (
-                f"no patient of the tables has a series: is {self.patient_system} (patient_system of the image store) "
+                f"no patient of the tables has a series: is {self.patients.system} (patient_system of the image store) "
                 "the identifier system of the mapping's subject?"
             )
 
@@ -177,7 +177,7 @@ class _Join:
         scanned: dict[str, list[_Document]] = defaultdict(list)
         for document in documents:
             scanned[document.patient].append(document)
-        ids = {PatientRef(self.patient_system, patient).id: patient for patient in scanned if patient}
+        ids = {self.patients.ref(patient).id: patient for patient in scanned if patient}
         for document in scanned.get("", ()):
             message = "the series has no Patient ID; its document was not joined"
             yield _issue(IssueCode.DOCUMENT_WITHOUT_PATIENT, message, document.series_uid)

@@ -14,11 +14,11 @@ from multimodal.model.errors import InvalidUidError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
-from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.resources.imaging_patient import imaging_patient
 from multimodal.resources.imaging_study import MODALITIES_WITH_INSTANCES, imaging_study
 from multimodal.workflows.loading import load_into
+from multimodal.workflows.scanned_patients import ScannedPatients
 
 SOURCE = "sync-imaging"
 _STUDY_FIELDS = (
@@ -67,7 +67,7 @@ def sync_imaging(
     studies = _studies_of_one_patient(dicom.studies(filters, _STUDY_FIELDS), issues)
     if not studies and not issues:
         return WorkflowResult(Status.NOTHING, {"studies": 0})
-    groups = _groups(dicom, studies, issues, counts, progress)
+    groups = _groups(dicom, ScannedPatients.of(dicom.store), studies, issues, counts, progress)
     report = load_into(fhir, bucket, groups, source=SOURCE)
     issues += report.refused
     return WorkflowResult(
@@ -99,12 +99,17 @@ def _studies_of_one_patient(found: Iterable[DicomJson], issues: list[Issue]) -> 
 
 
 def _groups(
-    dicom: DicomWeb, studies: list[DicomJson], issues: list[Issue], counts: Counter[str], progress: Progress
+    dicom: DicomWeb,
+    patients: ScannedPatients,
+    studies: list[DicomJson],
+    issues: list[Issue],
+    counts: Counter[str],
+    progress: Progress,
 ) -> Iterator[Group]:
     for done, study in enumerate(studies, start=1):
         uid = text(study, "StudyInstanceUID")
         try:
-            resources = _resources(dicom, study, uid)
+            resources = _resources(dicom, patients, study, uid)
         except InvalidUidError as error:
             issues.append(_issue(IssueCode.STUDY_UNUSABLE, str(error), uid))
             continue
@@ -117,7 +122,7 @@ def _groups(
         progress("studies", done, len(studies))
 
 
-def _resources(dicom: DicomWeb, study: DicomJson, uid: str) -> list[dict[str, Any]] | Issue:
+def _resources(dicom: DicomWeb, scanned: ScannedPatients, study: DicomJson, uid: str) -> list[dict[str, Any]] | Issue:
     series = [_with_zone(one, study) for one in dicom.series(uid, fields=_SERIES_FIELDS)]
     patients = {text(study, "PatientID"), *(text(one, "PatientID") for one in series)} - {""}
     if len(patients) > 1:  # the study level names one of them
@@ -127,11 +132,10 @@ def _resources(dicom: DicomWeb, study: DicomJson, uid: str) -> list[dict[str, An
         for one in series
         if text(one, "Modality") in MODALITIES_WITH_INSTANCES and (series_uid := text(one, "SeriesInstanceUID"))
     }
-    patient = PatientRef(dicom.store.patient_system, text(study, "PatientID"))
-    return [
-        imaging_patient(patient),
-        imaging_study(study, series, patient, instances),
-    ]
+    patient_id = text(study, "PatientID")
+    patient = scanned.ref(patient_id)
+    made = [imaging_patient(patient), imaging_study(study, series, patient, instances)]
+    return [scanned.told(patient_id, resource) for resource in made]
 
 
 def _with_zone(series: DicomJson, study: DicomJson) -> Mapping[str, Any]:
