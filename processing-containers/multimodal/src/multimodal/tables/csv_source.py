@@ -192,22 +192,30 @@ def csv_rows(opened: OpenCsv, table: Table) -> Iterator[Row]:
 
 
 def csv_records(opened: OpenCsv, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and cells of each record that is not empty, whatever its length; closes the file at the end.
+    """Yield number and cells of each record with a value in it, whatever its length; closes the file at the end.
 
     Raises
     ------
     WrongFormatError
         If a quotation mark is not closed, or the file is not in its encoding throughout.
     """
-    width = len(opened.headers)
+    number = opened.header_row
     with opened.stream:
         try:
-            for number, record in opened.records:
-                if len(record) == width or any(record):
+            for number, record in enumerate(opened.records, start=number + 1):
+                if any(record):
                     yield number, record
+        except csv.Error as error:
+            raise _unreadable(path, number + 1, error) from error
         except UnicodeError as error:
-            problem = f"is not text in {opened.found['encoding']} throughout; declare `encoding` in the mapping"
-            raise WrongFormatError(path, problem) from error
+            # Text is decoded in blocks, so that the place itself lies somewhere behind.
+            problem = f"row {number + 1} or one below it is not text in {opened.found['encoding']}"
+            raise WrongFormatError(path, f"{problem}; declare `encoding` in the mapping") from error
+
+
+def _unreadable(path: Path, number: int, error: csv.Error) -> WrongFormatError:
+    hint = "a quotation mark is not closed or stands inside a cell; double it or remove it"
+    return WrongFormatError(path, f"row {number}: {error}; {hint}")
 
 
 def ragged_row(number: int, record: list[str], table: Table) -> Row:
