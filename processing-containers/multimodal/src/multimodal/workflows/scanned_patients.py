@@ -10,6 +10,7 @@ from multimodal.model.references import PatientRef
 from multimodal.privacy.dates import shifted
 from multimodal.privacy.keys import read_key
 from multimodal.privacy.pseudonyms import SECURITY, Pseudonyms
+from multimodal.resources.serialised import Serialised
 from multimodal.transport.stores import Store
 
 _DATES = ("started", "effectiveDateTime")
@@ -54,11 +55,13 @@ class ScannedPatients:
             return PatientRef(self.system, patient_id)
         return PatientRef(self.pseudonyms.system, self.pseudonyms.patient(patient_id))
 
-    def told(self, patient_id: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+    def told(self, patient_id: str, resource: Mapping[str, Any] | Serialised) -> dict[str, Any]:
         """Return a resource about this patient as it may be told: dates shifted, marked as pseudonymous.
 
         The UIDs of its scans stay: they lead to the images, whose store guards them.
         """
+        if isinstance(resource, Serialised):
+            resource = resource.resource()
         if self.pseudonyms is None:
             return dict(resource)
         days = self.pseudonyms.shift(patient_id, self.date_shift_days) if self.date_shift_days else 0
