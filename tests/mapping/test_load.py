@@ -92,9 +92,6 @@ def test_a_mistake_has_file_line_and_column(tmp_path: Path, text: str, line: int
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("privacy: {id: hmac, key_env: KEY}\n" + COLUMN, "privacy"),
-        ("privacy: {birth_date: year}\n" + COLUMN, "privacy"),
-        ("profiles: [mcode-4]\n" + COLUMN, "profiles"),
         ("fhir: 5.0.0\n" + COLUMN, "fhir"),
     ],
 )

@@ -60,6 +60,14 @@ class Document:
         """Return the scalar at `place` as it is written in the file (without its quotation marks)."""
         return self._texts[place]
 
+    def part(self, place: Place) -> dict[str, Any]:
+        """Return the section at `place`, empty where the file has none."""
+        found: Any = self.content
+        for step in place:
+            found = found.get(step, {})
+        section: dict[str, Any] = found
+        return section
+
     def error(self, place: Place, problem: str, *, at_key: bool = False) -> MappingError:
         """Return the error for `problem` of the part at `place`, or of its key."""
         positions = (self._keys, self._values) if at_key else (self._values, self._keys)

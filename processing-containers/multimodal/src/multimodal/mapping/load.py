@@ -12,6 +12,7 @@ from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.patterns import PatternCheck
 from multimodal.mapping.plan import DROP, Column, Form, Mapping, Subject, Template
+from multimodal.mapping.privacy_reader import check_free_text, read_privacy
 from multimodal.mapping.schema import check_schema
 from multimodal.mapping.scope import Scope
 from multimodal.mapping.source_reader import read_source
@@ -50,6 +51,7 @@ class _Reader:
         self.content = document.content
         self.hashes = [document.sha256]
         self.systems: dict[str, str] = self.content.get("systems", {})
+        self.privacy = read_privacy(document)
         self.tables = {name: self._table(name, table) for name, table in self.content.get("tables", {}).items()}
 
     def read(self) -> Mapping:
@@ -75,6 +77,7 @@ class _Reader:
             duplicate_key=source.get("duplicate_key", "error"),
             on_error=quality.get("on_error", "drop-value"),
             profiles=tuple(content.get("profiles", ())),
+            privacy=self.privacy,
         )
 
     def _subject(self, subject: dict[str, Any]) -> Subject:
@@ -161,6 +164,8 @@ class _Reader:
         reader = ColumnReader(self.document, self, form, (*place, "columns"), set(sections))
         columns = {header: reader.read(header) for header in form.get("columns", {})}
         columns |= self._implied(name, columns)
+        if self.privacy.id == "hmac":
+            check_free_text(self.document, (*place, "columns"), columns)
         aliases = self._aliases(columns, place)
         scope = Scope(aliases, frozenset(sections), self.tables, self.systems)
         columns = reader.finish(columns, scope)

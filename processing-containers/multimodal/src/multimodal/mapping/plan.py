@@ -224,6 +224,34 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivacyPlan:
+    """What is hidden before anything is written.
+
+    Parameters
+    ----------
+    id : {"keep", "hmac"}
+        Whether a keyed hash stands for the patient's id.
+    key_env : str
+        Environment variable with the key.
+    max_days : int
+        Largest shift of a patient's dates, in days; 0: dates stay.
+    shift_key_env : str
+        Environment variable with the key of the date shift.
+    birth_date : {"keep", "year", "drop"}
+        What remains of a date of birth.
+    drop_identifier_fields : bool
+        Whether columns that the dictionary marks as identifying are left out.
+    """
+
+    id: str = "keep"
+    key_env: str = ""
+    max_days: int = 0
+    shift_key_env: str = ""
+    birth_date: str = "keep"
+    drop_identifier_fields: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """A mapping file.
 
@@ -255,6 +283,8 @@ class Mapping:
         What a wrong cell costs: its own value, its row, or the import.
     profiles : tuple of str
         Sets of profiles that the resources follow, e.g. ``mcode-4``.
+    privacy : PrivacyPlan
+        What is hidden before anything is written.
     """
 
     id: str
@@ -274,6 +304,7 @@ class Mapping:
     duplicate_key: str = "error"
     on_error: str = "drop-value"
     profiles: tuple[str, ...] = ()
+    privacy: PrivacyPlan = PrivacyPlan()
 
     @property
     def columns(self) -> dict[str, Column]:

@@ -45,7 +45,8 @@ def read_source(document: Document) -> SourceSpec:
     forms = tuple(document.content.get("forms", ()))
     if type_ == "odm" and not forms:
         raise document.error(("source", "type"), "ODM has several kinds of rows: name its item groups under `forms`")
-    dictionary = source.get("dictionary")
+    # What is fetched from a REDCap server has its dictionary in a file of this name.
+    dictionary = source.get("dictionary") or ("dictionary.json" if "api" in source else "")
     return SourceSpec(
         type_,
         source.get("encoding", "auto"),
@@ -54,7 +55,7 @@ def read_source(document: Document) -> SourceSpec:
         forms=() if type_ in _TABLES else forms,
         dictionary=document.path.parent / dictionary if dictionary else None,
         labels=source.get("labels", False),
-        options=_options(source),
+        options=_options(document, source),
     )
 
 
@@ -73,11 +74,15 @@ def _check_keys(document: Document, source: dict[str, Any]) -> None:
                 raise document.error(("forms", name, key), problem, at_key=True)
 
 
-def _options(source: dict[str, Any]) -> dict[str, str]:
+def _options(document: Document, source: dict[str, Any]) -> dict[str, str]:
     """Return what only one type of source understands."""
+    forms: dict[str, Any] = document.content.get("forms", {})
+    repeating = [name for name, form in forms.items() if form.get("repeat")]
     options: dict[str, str] = {key: source[key] for key in ("collection", "table", "project_xml") if key in source}
     if "api" in source:
         options["store"] = source["api"]["store"]
+    if repeating and source["type"] == "redcap":  # an XML file with data only does not say so
+        options["repeating"] = ",".join(repeating)
     return options
 
 

@@ -17,8 +17,6 @@ def _always(_: Any) -> bool:
 # Path in the file, and the values that are refused.
 _NOT_YET: tuple[tuple[tuple[str, ...], _Refused], ...] = (
     (("fhir",), lambda value: value != "4.0.1"),
-    (("profiles",), bool),
-    (("privacy",), _always),
     (("subject", "dicom", "issuer"), _always),
     (("subject", "dicom", "must_exist"), bool),
 )

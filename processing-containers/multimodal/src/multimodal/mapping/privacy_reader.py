@@ -1,0 +1,57 @@
+"""The section ``privacy`` of a mapping: what is hidden, and what must then be said of free text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multimodal.mapping.document import Document, Place
+from multimodal.mapping.plan import Column, PrivacyPlan
+
+_FREE_ELEMENTS = ("name", "identifier")
+
+
+def read_privacy(document: Document) -> PrivacyPlan:
+    """Return what is hidden before anything is written.
+
+    Raises
+    ------
+    MappingError
+        If a keyed hash or a date shift has no key.
+    """
+    privacy: dict[str, Any] = document.content.get("privacy", {})
+    shift = privacy.get("date_shift", {})
+    key = privacy.get("key_env", "")
+    if privacy.get("id") == "hmac" and not key:
+        problem = "hmac needs key_env: the environment variable that holds the key"
+        raise document.error(("privacy", "id"), problem)
+    if shift and not (key or shift.get("key_env")):
+        problem = "date_shift needs key_env: the environment variable that holds the key"
+        raise document.error(("privacy", "date_shift"), problem)
+    return PrivacyPlan(
+        id=privacy.get("id", "keep"),
+        key_env=key,
+        max_days=shift.get("max_days", 0),
+        shift_key_env=shift.get("key_env", key) if shift else "",
+        birth_date=privacy.get("birth_date", "keep"),
+        drop_identifier_fields=privacy.get("drop_identifier_fields", False),
+    )
+
+
+def check_free_text(document: Document, place: Place, columns: dict[str, Column]) -> None:
+    """Refuse columns that carry free text into pseudonymous resources, unless the mapping says that it may.
+
+    Raises
+    ------
+    MappingError
+        For the first such column without ``as_text: true``.
+    """
+    specs = document.part(place)
+    for header, spec in specs.items():
+        column = columns[header]
+        free = column.type == "text" and column.verb in ("observation", "into")
+        free = free or (column.verb == "patient" and column.element in _FREE_ELEMENTS)
+        if free and not spec.get("as_text", False):
+            problem = (
+                f"{header!r} is free text, which may name a person; say `as_text: true` if it cannot, or ignore it"
+            )
+            raise document.error((*place, header), problem, at_key=True)
