@@ -1,0 +1,222 @@
+"""REDCap records in CSV: raw or label export, flat (one record, event and instance a row), streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from multimodal.model.issue_codes import IssueCode
+from multimodal.model.issues import Issue
+from multimodal.tables.csv_source import OpenCsv, csv_records, open_csv, ragged_row
+from multimodal.tables.dictionary import Dictionary
+from multimodal.tables.errors import EmptyTableError, HeaderError, TableError
+from multimodal.tables.redcap_labels import cell_readers, form_named, raw_headers
+from multimodal.tables.redcap_project import RECORD_COLUMNS, Project
+from multimodal.tables.redcap_rows import FormShape, Whereabouts, flat_shape, form_shape, tidy
+from multimodal.tables.rows import Place, Row, SourceSpec, Table, header_problem
+
+Records = Iterator[tuple[int, list[str], Issue | None]]
+
+
+def csv_tables(path: Path, source: SourceSpec, project: Project | None) -> list[Table]:
+    """Return a table for each form of a records file; without forms in the mapping, one with all columns.
+
+    Raises
+    ------
+    TableError
+        If the file is no REDCap export, or not one of this project.
+    """
+    file = _RecordsFile(path, source, project)
+    if not source.forms or project is None:
+        shapes = [flat_shape(file.record, file.others)]
+    else:
+        shapes = file.forms(project)
+        missing = [form for form in source.forms if form not in {shape.form for shape in shapes}]
+        if missing:
+            file.notes.append(f"{path.name} has no columns of the forms {', '.join(missing)}")
+    tables: list[Table] = []
+    for shape in shapes:
+        first = not tables
+        table = Table(
+            path,
+            shape.headers,
+            iter(()),
+            sheet=shape.form,
+            found=file.found,
+            notes=file.notes if first else [],
+            given=shape.given,
+            dictionary=project.dictionary if project else Dictionary(),
+        )
+        table.rows = file.rows(shape, table, report=first)
+        tables.append(table)
+    return tables
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Where the columns of one table stand in a record."""
+
+    headers: tuple[str, ...]
+    positions: tuple[int, ...]
+    data: tuple[int, ...]
+    options: tuple[int, ...]
+
+
+class _RecordsFile:
+    """One records file; every table reads it anew, so that none has to be held."""
+
+    def __init__(self, path: Path, source: SourceSpec, project: Project | None) -> None:
+        self.path = path
+        self._source = source
+        self._project = project
+        opened = self._open()
+        opened.stream.close()
+        self._original = opened.headers
+        self._names: Sequence[str] = opened.headers
+        self.found = {**opened.found, "labels": "yes"} if source.labels else dict(opened.found)
+        self.notes: list[str] = []
+        self._readers: Sequence[Callable[[str, str], str]] | None = None
+        if source.labels:
+            self._read_labels()
+        problem = header_problem(tuple(self._names), opened.header_row)
+        if problem:
+            raise HeaderError(path, problem)
+        self.record = project.record if project else self._names[0]
+        self._check_record()
+        self._at = {name: position for position, name in enumerate(self._names)}
+        own = {self.record, *RECORD_COLUMNS}
+        self.others = tuple(name for name in self._names if name not in own)
+
+    def _open(self) -> OpenCsv:
+        try:
+            return open_csv(self.path, self._source)
+        except EmptyTableError as error:
+            problem = "is empty: REDCap exports a project without records so; there is nothing to read"
+            raise EmptyTableError(self.path, problem) from error
+
+    def _read_labels(self) -> None:
+        if self._project is None:
+            raise TableError(self.path, "an export of labels needs the data dictionary: name it as `source.dictionary`")
+        self._names = raw_headers(self._original, self._project)
+        readers, notes = cell_readers(self._names, self._project)
+        self._readers = [reader.get for reader in readers]
+        self.notes.extend(notes)
+
+    def _check_record(self) -> None:
+        if self.record in self._names:
+            return
+        problem = f"has no column {self.record!r}, which is the record id of the data dictionary"
+        if not self._source.labels and any("(choice=" in name or name == "Complete?" for name in self._original):
+            raise TableError(self.path, f"{problem}; it looks like an export of labels: say `labels: true` in `source`")
+        raise TableError(self.path, f"{problem}; export the records of this project")
+
+    def forms(self, project: Project) -> list[FormShape]:
+        """Return the forms of which the file has columns; one that the dictionary lacks stays with its neighbour."""
+        columns: dict[str, list[str]] = {form: [] for form in project.form_labels}
+        unknown = []
+        current = project.first_form
+        for name in self.others:
+            form = project.form_of(name)
+            if not form:
+                unknown.append(name)
+            current = form or current
+            columns[current].append(name)
+        if unknown:
+            self.notes.append(f"{self.path.name}: the data dictionary does not know the columns {', '.join(unknown)}")
+        events = "redcap_event_name" in self._at
+        return [
+            form_shape(project, form, own, events=events)
+            for form, own in columns.items()
+            if own or form == project.first_form
+        ]
+
+    def rows(self, shape: FormShape, table: Table, *, report: bool) -> Iterator[Row]:
+        """Yield the rows of one table; the one that reports also tells what is wrong with the records of the file."""
+        at = self._at
+        own = tuple(header for header in shape.headers if header in at)
+        columns = _Columns(
+            own,
+            tuple(at[header] for header in own),
+            tuple(at[header] for header in shape.data if header in at),
+            tuple(at[header] for header in shape.options if header in at),
+        )
+        for number, record, issue in self._records(table):
+            where = self._where(record) if record else None
+            row = None
+            if where is not None:
+                form = self._form_of(where.instrument)
+                if where.instrument and not form:
+                    issue = issue or self._misplaced(number, where, table)
+                elif not where.instrument or not shape.form or form == shape.form:
+                    row = self._row(number, record, where._replace(instrument=form), shape, columns)
+            if issue and report:
+                table.issues.append(issue)
+                row = row._replace(problems=(issue,)) if row else _unusable(number, where, issue, shape.form)
+            if row is not None:
+                yield row
+
+    def _records(self, table: Table) -> Records:
+        """Yield records of exactly the width of the header; an empty one where its cells cannot be placed."""
+        width = len(self._names)
+        raw = Table(self.path, tuple(self._original), iter(()), found=self.found)
+        for number, record in csv_records(self._open(), self.path):
+            issue = None
+            if len(record) != width:
+                row = ragged_row(number, record, raw)
+                issue = replace(row.problems[0], sheet=table.sheet) if row.problems else None
+                record = list(row.values.values())
+            if self._readers is not None and record:
+                record = [read(cell.strip(), cell) for read, cell in zip(self._readers, record, strict=True)]
+            yield number, record, issue
+
+    def _where(self, record: list[str]) -> Whereabouts:
+        at = self._at
+        own = [record[at[name]].strip() if name in at else "" for name in RECORD_COLUMNS]
+        return Whereabouts(record[at[self.record]].strip(), *own)
+
+    def _form_of(self, instrument: str) -> str:
+        return form_named(instrument, self._project) if instrument and self._project else instrument
+
+    def _row(
+        self, number: int, record: list[str], where: Whereabouts, shape: FormShape, columns: _Columns
+    ) -> Row | None:
+        filled = shape.always and not where.instrument
+        filled = filled or any(record[position] for position in columns.data)
+        if not filled and not any(record[position] not in ("", "0") for position in columns.options):
+            status = {shape.status: record[self._at[shape.status]]} if shape.status else {}
+            if not shape.exists(status, where):
+                return None
+        values = {header: record[position] for header, position in zip(columns.headers, columns.positions, strict=True)}
+        for header, text in values.items():
+            if "\n" in text or "  " in text or "\t" in text or "\r" in text:
+                values[header] = tidy(text)
+        return shape.row(number, values, where, self._places(number, columns) if self._source.labels else None)
+
+    def _places(self, number: int, columns: _Columns) -> dict[str, Place]:
+        return {
+            header: Place(number, self._original[position])
+            for header, position in zip(columns.headers, columns.positions, strict=True)
+            if header != self._original[position]
+        }
+
+    def _misplaced(self, number: int, where: Whereabouts, table: Table) -> Issue:
+        code = IssueCode.UNKNOWN_FORM
+        return Issue(
+            code.code,
+            f"the data dictionary has no form {where.instrument!r}; the row was not used",
+            row=number,
+            sheet=table.sheet,
+            record=where.record,
+            event=where.event,
+            instance=where.instance,
+            column="redcap_repeat_instrument",
+            value=where.instrument,
+            suggestion=code.suggestion,
+        )
+
+
+def _unusable(number: int, where: Whereabouts | None, issue: Issue, form: str) -> Row:
+    """Return a row that only carries a problem: of a record that is no row of this table."""
+    record, event = (where.record, where.event) if where else ("", "")
+    return Row(number, {}, form, record, event, problems=(issue,), usable=False)
