@@ -116,3 +116,14 @@ def test_a_folder_that_cannot_be_written_is_a_configuration_error(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot write"):
         FolderBucket(tmp_path / "file").write("a", b"")
+
+
+def test_files_go_in_and_out(bucket: FolderBucket, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"content")
+    bucket.write_file("reports/r/errors.csv", tmp_path / "in")
+    assert bucket.read("reports/r/errors.csv") == b"content"
+    bucket.read_file("reports/r/errors.csv", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"content"
+    assert list(bucket.list()) == ["reports/r/errors.csv"]
+    with pytest.raises(NotInBucketError, match="there is no nothing"):
+        bucket.read_file("nothing", tmp_path / "out")

@@ -66,6 +66,12 @@ class Bucket(Protocol):
     def write(self, key: str, content: bytes) -> None:
         """Write `content` at once: a reader sees the old or the new, never a part."""
 
+    def read_file(self, key: str, path: Path) -> None:
+        """Copy the content of `key` into the file `path`, or raise `NotInBucketError`."""
+
+    def write_file(self, key: str, path: Path) -> None:
+        """Write the content of the file `path`, as `write` does, whatever its size."""
+
     def exists(self, key: str) -> bool:
         """Say whether the bucket has `key`."""
 

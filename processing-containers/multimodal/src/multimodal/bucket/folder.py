@@ -57,6 +57,21 @@ class FolderBucket:
             part.write_bytes(content)
             _put(part, path)
 
+    def read_file(self, key: str, path: Path) -> None:
+        """Copy the content of `key` into the file `path`, or raise `NotInBucketError`."""
+        try:
+            shutil.copyfile(self._path(key), path)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise NotInBucketError(self.name, key) from error
+
+    def write_file(self, key: str, path: Path) -> None:
+        """Write the content of the file `path`, as `write` does, whatever its size."""
+        target = self._path(key)
+        with self._writing() as folder:
+            part = folder / "part"
+            shutil.copyfile(path, part)
+            _put(part, target)
+
     def exists(self, key: str) -> bool:
         """Say whether the bucket has `key`."""
         return self._path(key).is_file()
