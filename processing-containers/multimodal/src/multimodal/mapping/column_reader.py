@@ -11,7 +11,7 @@ from multimodal.mapping.dates import DateReader
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.expressions import Expression, compile_condition
-from multimodal.mapping.plan import PATH_STEP, Column, Effective
+from multimodal.mapping.plan import DROP, PATH_STEP, Column, Effective
 from multimodal.mapping.scope import ExpressionError, Scope
 from multimodal.resources.rules import allowed_codes
 from multimodal.terminology.concepts import Concept, ConceptError, codeable, parse_concept
@@ -134,6 +134,8 @@ class ColumnReader:
         if "code" in spec and spec.get("unchecked") == "absent":
             problem = "with a `code` the ticked option is the value; one that is not ticked can only be dropped"
             raise self.document.error((*place, "unchecked"), problem)
+        if "status" in spec:
+            self._check_status(spec, place)
         options = {
             code: self._codeable(concept, (*place, "options", code)) or {} for code, concept in spec["options"].items()
         }
@@ -143,8 +145,19 @@ class ColumnReader:
             makes=makes,
             code=self._codeable(spec.get("code"), (*place, "code")) or {},
             options=options,
-            unchecked=spec.get("unchecked", "drop"),
+            unchecked=spec.get("unchecked", DROP),
+            status=spec.get("status", ""),
         )
+
+    def _check_status(self, spec: dict[str, Any], place: Place) -> None:
+        types = {"procedure": "Procedure", "medication": "MedicationStatement"}
+        if spec["checkbox"] not in types:
+            problem = f"a checkbox that makes a {spec['checkbox']} takes no status"
+            raise self.document.error((*place, "status"), problem, at_key=True)
+        allowed = allowed_codes(types[spec["checkbox"]], "status")
+        if spec["status"] not in allowed:
+            problem = f"{spec['status']!r} is no status of a {types[spec['checkbox']]}; known: {', '.join(allowed)}"
+            raise self.document.error((*place, "status"), problem)
 
     def _condition(self, column: Column, spec: dict[str, Any], place: Place) -> Column:
         return dataclasses.replace(column, type="code", table=self._table(spec["condition"], (*place, "condition")))
@@ -254,6 +267,8 @@ class ColumnReader:
         candidates: list[tuple[Place, Any]] = []
         if column.verb == "condition":
             candidates = [((*place, "onset"), spec.get("onset"))]
+        elif column.makes == "procedure":  # the day of a visit is not the day of what was done before it
+            candidates = [((*place, "effective"), spec.get("effective"))]
         elif column.verb in ("observation", "checkbox"):
             candidates = [
                 ((*place, "effective"), spec.get("effective")),

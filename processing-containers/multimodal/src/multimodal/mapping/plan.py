@@ -81,6 +81,8 @@ class Column:
         For ``checkbox``, code of the option to its concept.
     unchecked : {"drop", "absent"}
         For ``checkbox``, what an option becomes that is not ticked.
+    status : str
+        For ``checkbox``, of the Procedures and MedicationStatements of ticked options; empty for the usual one.
     """
 
     header: str
@@ -116,6 +118,7 @@ class Column:
     makes: str = ""
     options: MappingOf[str, dict[str, Any]] = field(default_factory=dict)
     unchecked: str = DROP
+    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
