@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "tables": ("model", "transport"),
     "resources": ("model", "terminology"),
     "mapping": ("tables", "resources", "terminology", "privacy"),
+    "drafting": ("mapping",),
     "fhirstore": ("resources", "transport"),
     "dicomweb": ("model", "transport"),
     "imaging": ("model",),
@@ -27,6 +28,7 @@ MAY_IMPORT = {
     "index": ("model", "transport"),
     "workflows": (
         "mapping",
+        "drafting",
         "fhirstore",
         "dicomweb",
         "radiomics",

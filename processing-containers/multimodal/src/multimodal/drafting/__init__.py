@@ -1,0 +1,10 @@
+"""A draft mapping for tables that nobody has mapped yet: every line says why, and how sure it is.
+
+From the columns' dictionary, their values, and a lexicon of what clinical columns are called in five languages.
+"""
+
+from multimodal.drafting.document import draft_yaml
+from multimodal.drafting.draft import Draft, DraftedTable, draft_tables
+from multimodal.drafting.proposals import Guess, Proposal
+
+__all__ = ["Draft", "DraftedTable", "Guess", "Proposal", "draft_tables", "draft_yaml"]

@@ -1,0 +1,183 @@
+"""A draft as the YAML file that a person goes on with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from multimodal.drafting.draft import SAMPLE, Draft, DraftedTable
+from multimodal.drafting.proposals import TODO, Proposal
+
+_PLAIN = re.compile(r"[A-Za-z_%/][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%+-]+)*")
+_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
+_WIDTH = 118
+
+
+def draft_yaml(draft: Draft, *, id_: str, system: str = "") -> str:
+    """Return the mapping file of a draft.
+
+    Parameters
+    ----------
+    draft : Draft
+        What is proposed.
+    id_ : str
+        Id of the mapping.
+    system : str
+        Identifier system of the patients; empty: the draft asks for it.
+    """
+    lines = [
+        "# yaml-language-server: $schema=./fhirmap.schema.json",
+        *_head(draft),
+        "fhirmap: 1",
+        f"id: {scalar(id_)}",
+        *_source(draft),
+        *_subject(draft, system),
+        *_tables(draft),
+        *_columns(draft),
+        "unmapped: error",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def scalar(value: object) -> str:
+    """Return a value as YAML writes it within one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{scalar(str(key))}: {scalar(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(scalar, value)) + "]"
+    if not isinstance(value, str):
+        return str(value)
+    if any(ord(char) < 0x20 or ord(char) in (0x7F, 0x85, 0x2028, 0x2029, 0xFEFF) for char in value):
+        return _escaped(value)
+    if _PLAIN.fullmatch(value) and value.casefold() not in _WORDS:
+        return value
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _escaped(text: str) -> str:
+    safe = "".join(char if 0x20 <= ord(char) < 0x7F and char not in '"\\' else f"\\U{ord(char):08x}" for char in text)
+    return f'"{safe}"'
+
+
+def _head(draft: Draft) -> Iterator[str]:
+    total, open_ = len(draft.proposals), draft.undecided
+    names = ", ".join(_comment(file.name) for file in draft.files)
+    yield f"# Draft for {names}: {total - open_} of {total} columns proposed, {open_} to decide."
+    yield "# Read every line. `multimodal mapping check` fails as long as a TODO is left."
+    if any(table.rows == SAMPLE for table in draft.tables):
+        yield f"# Only the first {SAMPLE:,} rows of each table were looked at."
+
+
+def _source(draft: Draft) -> Iterator[str]:
+    yield "source:"
+    yield f"  type: {draft.source_type}"
+    if draft.dictionary:
+        yield f"  dictionary: {scalar(draft.dictionary)}"
+    only = draft.tables[0] if len(draft.tables) == 1 else None
+    if only is not None and only.key and not only.name:
+        yield from _key(only, "  ")
+    formats = _formats(draft)
+    if formats:
+        yield f"  dates: {scalar(formats)}"
+    missing: dict[str, str] = {}
+    for table in draft.tables:
+        missing |= table.missing
+    if missing:
+        yield "  # texts that seem to stand for a missing value; drop: the cell is as good as empty"
+        yield f"  missing: {scalar(missing)}"
+
+
+def _key(table: DraftedTable, indent: str) -> Iterator[str]:
+    if table.key_certain:
+        yield f"{indent}# several rows for a patient: these columns tell them apart in all {table.rows:,} rows"
+        yield f"{indent}key: {scalar(table.key)}"
+    else:
+        yield f"{indent}# several rows for a patient, and no date or visit column tells them apart"
+        yield f"{indent}key: {scalar([*table.key, f'{TODO}: which column tells the rows of a patient apart?'])}"
+
+
+def _formats(draft: Draft) -> list[str]:
+    """Return the date formats of all columns; an undecided one stands for all of its kind."""
+    found = list(dict.fromkeys(proposal.format for proposal in draft.proposals if proposal.format))
+    return [text for text in found if not text.startswith(TODO)] + [text for text in found if text.startswith(TODO)]
+
+
+def _subject(draft: Draft, system: str) -> Iterator[str]:
+    patient = next((table.patient for table in draft.tables if table.patient), "")
+    yield "subject:"
+    yield f"  id: {scalar(patient or f'{TODO}: the column that names the patient')}"
+    yield f"  system: {scalar(system or f'{TODO}: identifier system of the patients, e.g. urn:my-hospital:pid')}"
+
+
+def _tables(draft: Draft) -> Iterator[str]:
+    tables = merged_tables(draft)
+    if tables:
+        yield "tables:"
+    for name, table in tables.items():
+        yield f"  {scalar(name)}: {scalar(table)}"
+
+
+def merged_tables(draft: Draft) -> dict[str, Any]:
+    """Return the translation tables of all columns; one that two columns share holds the values of both."""
+    tables: dict[str, Any] = {}
+    for proposal in draft.proposals:
+        for name, table in proposal.tables.items():
+            known = tables.setdefault(name, {"map": {}, "otherwise": table["otherwise"]})
+            known["map"] |= table["map"]
+    return tables
+
+
+def _columns(draft: Draft) -> Iterator[str]:
+    if len(draft.tables) == 1 and not (draft.tables[0].name and draft.source_type in {"redcap", "odm"}):
+        table = draft.tables[0]
+        if table.effective:
+            yield f"# confidence 0.80: {_comment(table.effective)} is the only date that can be the date of the values"
+            yield f"defaults: {{effective: {scalar(table.effective)}}}"
+        yield "columns:"
+        yield from _lines(table.proposals, "  ")
+        return
+    yield "forms:"
+    for table in draft.tables:
+        yield f"  {scalar(table.name or table_name(table, draft))}:"
+        if table.key:
+            yield from _key(table, "    ")
+        if table.effective:
+            yield f"    # confidence 0.80: {_comment(table.effective)} is the only date that can be theirs"
+            yield f"    effective: {scalar(table.effective)}"
+        yield "    columns:"
+        yield from _lines(table.proposals, "      ")
+
+
+def table_name(table: DraftedTable, draft: Draft) -> str:
+    """Return the name of a form whose table has none: that of its file."""
+    at = draft.tables.index(table)
+    return draft.files[min(at, len(draft.files) - 1)].stem
+
+
+def _lines(proposals: Sequence[Proposal], indent: str) -> Iterator[str]:
+    for proposal in proposals:
+        yield f"{indent}# {_said(proposal)}"[: _WIDTH + 40]
+        yield from _entry(proposal, indent)
+
+
+def _said(proposal: Proposal) -> str:
+    why = ", ".join(_comment(reason) for reason in proposal.reasons if reason)
+    if proposal.verb != "todo":
+        return f"confidence {proposal.confidence:.2f}: {why}"
+    guesses = "; ".join(f"{guess.confidence:.2f} {_comment(guess.text)}" for guess in proposal.guesses)
+    return f"not sure: {guesses or 'nothing known is like it'}{f' ({why})' if why else ''}"
+
+
+def _entry(proposal: Proposal, indent: str) -> Iterator[str]:
+    one_line = f"{indent}{scalar(proposal.column)}: {scalar(proposal.line)}"
+    if len(one_line) <= _WIDTH or proposal.verb == "todo":
+        yield one_line
+        return
+    yield f"{indent}{scalar(proposal.column)}:"
+    for key, value in proposal.line.items():
+        yield f"{indent}  {key}: {scalar(value)}"
+
+
+def _comment(text: str) -> str:
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

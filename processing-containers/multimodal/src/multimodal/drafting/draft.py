@@ -1,0 +1,228 @@
+"""Tables to proposals: one for each column, and what tells their rows apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from multimodal.drafting.checkboxes import checkbox_proposal
+from multimodal.drafting.facts import Facts, facts_of, missing_texts
+from multimodal.drafting.matching import candidates
+from multimodal.drafting.proposals import TODO, Proposal, ignored, proposed, undecided
+from multimodal.drafting.siblings import unit_columns
+from multimodal.tables.dictionary import Dictionary, Field
+from multimodal.tables.rows import Row, Table
+
+SAMPLE = 5000
+THRESHOLD = 0.8
+_DATE_HELPERS = ("visit-date", "lab-date", "imaging-date", "admission-date")
+
+
+@dataclass(slots=True)
+class DraftedTable:
+    """What is proposed for one table.
+
+    Parameters
+    ----------
+    name : str
+        Of the sheet or form; empty where the file has only one.
+    proposals : list of Proposal
+        In the order of the columns.
+    key : tuple of str
+        Columns that tell the rows apart, where the patient's id alone does not; empty for that.
+    key_certain : bool
+        False where no columns were found that do.
+    effective : str
+        The column with the date of the values, where there is just one that can be.
+    missing : dict of str to str
+        Texts that stand for missing values -> reason to propose.
+    rows : int
+        Rows that were looked at.
+    """
+
+    name: str
+    proposals: list[Proposal]
+    key: tuple[str, ...] = ()
+    key_certain: bool = True
+    effective: str = ""
+    missing: dict[str, str] = field(default_factory=dict)
+    rows: int = 0
+
+    @property
+    def patient(self) -> str:
+        """The column that names the patient, or empty."""
+        return next((one.column for one in self.proposals if one.verb == "patient:id"), "")
+
+
+@dataclass(slots=True)
+class Draft:
+    """What is proposed for the tables of a study."""
+
+    tables: list[DraftedTable]
+    files: tuple[Path, ...] = ()
+    source_type: str = "csv"
+    dictionary: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def proposals(self) -> list[Proposal]:
+        """All proposals."""
+        return [proposal for table in self.tables for proposal in table.proposals]
+
+    @property
+    def undecided(self) -> int:
+        """Columns that a person has to decide on."""
+        return sum(proposal.verb == "todo" for proposal in self.proposals)
+
+
+def draft_tables(tables: Iterable[Table], *, source_type: str, dictionary: str = "") -> Draft:
+    """Propose a line for each column of `tables`.
+
+    Parameters
+    ----------
+    tables : iterable of Table
+        As they were read; at most `SAMPLE` rows of each are looked at.
+    source_type : str
+        Of the mapping's section ``source``.
+    dictionary : str
+        Name of the file that describes the columns, empty without one.
+    """
+    drafted, files, notes = [], [], []
+    for table in tables:
+        files.append(table.file)
+        notes.extend(table.notes)
+        drafted.append(_drafted(table, recorded=bool(table.given) or source_type in {"redcap", "odm"}))
+    return Draft(_agreed(drafted), tuple(dict.fromkeys(files)), source_type, dictionary, notes)
+
+
+def propose(fields: Sequence[Field], facts: dict[str, Facts], *, record_id: str = "") -> list[Proposal]:
+    """Propose a line for each field.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        The columns.
+    facts : dict of str to Facts
+        Statistics of their values by name; a column without any was not seen filled.
+    record_id : str
+        The field that is known to name the record.
+    """
+    made = [_proposal(one, facts.get(one.name, Facts()), record_id) for one in fields]
+    made = unit_columns(fields, facts, made)
+    return _one_patient(made, facts)
+
+
+def _proposal(one: Field, facts: Facts, record_id: str) -> Proposal:
+    if one.name == record_id:
+        return Proposal(one.name, "patient:id", "patient-id", {"patient": "id"}, 0.97, ("the record's id",))
+    if (left_out := _left_out(one, facts)) is not None:
+        return left_out
+    if one.type == "checkbox":
+        return checkbox_proposal(one, THRESHOLD)
+    found = candidates(one, facts)
+    if one.identifier and not (found and found[0].entry.verb == "patient:id" and found[0].confidence >= THRESHOLD):
+        return ignored(one.name, "marked as an identifier", 0.95, "the dictionary says so", "person-name")
+    if found and found[0].confidence >= THRESHOLD:
+        return proposed(one, facts, found[0])
+    return undecided(one, facts, found)
+
+
+def _left_out(one: Field, facts: Facts) -> Proposal | None:
+    if one.hidden:
+        return ignored(one.name, "hidden field of the form", 0.9, "no person sees it")
+    if one.type in {"descriptive", "file"}:
+        return ignored(one.name, f"a {one.type} field has no values", 0.95, f"type {one.type}")
+    if one.name.endswith("_complete") and set(facts.values) <= {"0", "1", "2"}:
+        return ignored(one.name, "status of the form", 0.9, f'name "{one.name}"')
+    if facts.rows and not facts.filled and not facts.missing and not one.label:
+        return ignored(one.name, "empty column", 0.9, f"no value in {facts.rows} rows")
+    return None
+
+
+def _one_patient(made: list[Proposal], facts: dict[str, Facts]) -> list[Proposal]:
+    """Keep one column as the patient's id: the surest, the first of those."""
+    ids = [one for one in made if one.verb == "patient:id"]
+    if len(ids) < 2:
+        return made
+    best = max(ids, key=lambda one: round(one.confidence, 2))
+    return [
+        one
+        if one.verb != "patient:id" or one is best
+        else Proposal(one.column, "todo", "", {"ignore": f"{TODO}: another id?"}, 0.5, (f"beside {best.column}",))
+        for one in made
+    ]
+
+
+def _drafted(table: Table, *, recorded: bool) -> DraftedTable:
+    sample = list(islice(table.rows, SAMPLE))
+    usable = [row for row in sample if row.usable]
+    fields = _fields(table)
+    facts = {header: facts_of([row.values.get(header, "") for row in usable]) for header in table.headers}
+    proposals = propose(fields, facts, record_id=_record_id(table))
+    drafted = DraftedTable(table.sheet, proposals, rows=len(usable))
+    drafted.missing = _missing(facts.values())
+    if not recorded:
+        drafted.key, drafted.key_certain = _key(drafted, usable)
+    dates = [one.column for id_ in _DATE_HELPERS for one in proposals if one.id == id_]
+    drafted.effective = dates[0] if len(dates) == 1 else ""
+    return drafted
+
+
+def _fields(table: Table) -> list[Field]:
+    """Return the columns as fields: the options of a checkbox field stand for one."""
+    dictionary: Dictionary = table.dictionary
+    names = [
+        dictionary.option_of[header][0] if header in dictionary.option_of else header
+        for header in table.headers
+        if header not in table.given or header == _record_id(table)
+    ]
+    return [dictionary.fields.get(name, Field(name)) for name in dict.fromkeys(names)]
+
+
+def _record_id(table: Table) -> str:
+    """Return the field that REDCap names its records by: the first of the dictionary."""
+    first = next(iter(table.dictionary.fields), "")
+    if first in table.headers and first in table.given:
+        return first
+    return "SubjectKey" if "SubjectKey" in table.given else ""
+
+
+def _missing(facts: Iterable[Facts]) -> dict[str, str]:
+    texts: Counter[str] = Counter()
+    for one in facts:
+        texts.update(one.missing)
+    return {text: missing_texts()[text.casefold()] for text in sorted(texts)}
+
+
+def _key(drafted: DraftedTable, rows: Sequence[Row]) -> tuple[tuple[str, ...], bool]:
+    """Return the columns that, with the patient's id, tell the rows apart."""
+    patient = drafted.patient
+    if not patient or _tells_apart((patient,), rows):
+        return (), True
+    names = [one.column for one in drafted.proposals if one.verb == "helper"]
+    for other in names:
+        if _tells_apart((patient, other), rows):
+            return (patient, other), True
+    return (patient,), False
+
+
+def _tells_apart(columns: tuple[str, ...], rows: Sequence[Row]) -> bool:
+    keys = [tuple(row.values.get(column, "") for column in columns) for row in rows]
+    return len(set(keys)) == len(keys)
+
+
+def _agreed(tables: list[DraftedTable]) -> list[DraftedTable]:
+    """Let a table that names no patient use the id column of the others, if it has it."""
+    names = {table.patient for table in tables if table.patient}
+    for table in tables:
+        if not table.patient:
+            for at, one in enumerate(table.proposals):
+                if one.column in names:
+                    reasons = ("as in the other tables",)
+                    table.proposals[at] = Proposal(
+                        one.column, "patient:id", "patient-id", {"patient": "id"}, 0.9, reasons
+                    )
+    return tables

@@ -1,0 +1,240 @@
+"""Which concepts of the lexicon a column may be, with how sure each is and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from multimodal.drafting.answers import meant
+from multimodal.drafting.facts import Facts
+from multimodal.drafting.lexicon import Entry, by_first_word, by_name, compact, neutral_words, other_words
+from multimodal.drafting.units import known_unit, plausible, without_units, written_units
+from multimodal.drafting.words import rest, words
+from multimodal.tables.dictionary import Field
+
+_EXACT = 0.96  # the phrase is all there is, but for neutral words
+_SHORT_NAME = 0.92  # a short name such as hb
+_NAME_ONLY = 0.84  # a phrase that is the whole name of a field whose label does not say so
+_NAME_PART = 0.7  # or a part of its name: often the question above it
+_STRANGE = 0.13  # each word that nobody knows
+_NUMBERS = frozenset({"number", "integer"})
+_CODED = frozenset({"code", "boolean"})
+_DATES = frozenset({"date", "datetime"})
+_SHAPES = {
+    "tnm-t": re.compile(r"[cpy]*t?\s?([0-4][a-d]?[1-3]?|is|x|a)(\(.*\))?", re.IGNORECASE),
+    "tnm-n": re.compile(r"[cpy]*n?\s?([0-3][a-c]?|x|\+)(\(.*\))?", re.IGNORECASE),
+    "tnm-m": re.compile(r"[cpy]*m?\s?([01][a-d]?|x)(\(.*\))?", re.IGNORECASE),
+    "stage": re.compile(r"(stage|stadium|stade|estadio|stadio)?\s?(0|i{1,3}|iv|[1-4]|x)\s?[a-d]?[1-3]?", re.IGNORECASE),
+}
+# Words for another person: they count wherever they stand, in the name of the form too.
+_PERSONS = frozenset({
+    "mother", "father", "maternal", "paternal", "family", "familial", "sibling", "brother", "sister", "mutter", "vater",
+    "familie", "familien", "mere", "pere", "famille", "madre", "padre", "familia", "famiglia", "donor", "newborn",
+    "neonate", "infant", "baby", "fetal", "partner", "proxy",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One concept that a column may be.
+
+    Parameters
+    ----------
+    entry : Entry
+        The concept.
+    confidence : float
+        From 0 to 1.
+    reasons : tuple of str
+        What speaks for it or against it.
+    size : int
+        Letters of the phrase that was found: of two that fit, the more exact one counts.
+    """
+
+    entry: Entry
+    confidence: float
+    reasons: tuple[str, ...] = ()
+    size: int = 0
+
+
+def candidates(field: Field, facts: Facts) -> list[Candidate]:
+    """Return the concepts that `field` may be, the best first."""
+    best: dict[str, Candidate] = {}
+    another = bool(_PERSONS & {*words(field.name), *words(field.label), *words(field.form)})
+    for found in _by_text(field):
+        if another and found.entry.verb != "ignore":
+            continue
+        known = best.get(found.entry.id)
+        if known is None or (found.confidence, found.size) > (known.confidence, known.size):
+            best[found.entry.id] = found
+    weighed = [weighed for found in best.values() if (weighed := _weighed(found, field, facts)) is not None]
+    weighed.sort(key=lambda found: (-round(found.confidence, 2), -found.size, found.entry.id))
+    return _without_wider(weighed)
+
+
+def _without_wider(found: list[Candidate]) -> list[Candidate]:
+    """Lower the first where a second of another meaning is just as good: nothing decides between them."""
+    if len(found) > 1 and found[0].size == found[1].size and found[0].confidence - found[1].confidence < 0.02:
+        tie = f"as good as {found[1].entry.id}"
+        found[0] = replace(found[0], confidence=min(found[0].confidence, 0.6), reasons=(*found[0].reasons, tie))
+    return found
+
+
+def _by_text(field: Field) -> Iterator[Candidate]:
+    label = field.label or field.name
+    label_words = words(without_units(label))
+    yield from _phrases(label_words, _EXACT, f'label "{_short(label)}"' if field.label else f'name "{field.name}"')
+    if field.label:
+        yield from _phrases(words(field.name), _NAME_ONLY, f'name "{field.name}"', apart=set(label_words))
+    for short in dict.fromkeys((compact(field.name), compact(_without_unit_end(field.name)), compact(label))):
+        for entry in by_name().get(short, ()):
+            yield Candidate(entry, _SHORT_NAME, (f'name "{field.name}"',), len(short))
+
+
+def _without_unit_end(name: str) -> str:
+    ends = [end for end in written_units(name) if known_unit(end)]
+    return name[: name.rfind(ends[-1])] if ends else name
+
+
+def _phrases(text: tuple[str, ...], score: float, said: str, apart: set[str] | None = None) -> Iterator[Candidate]:
+    """Yield what the phrases in `text` mean; `apart`: words of the label, which a name must not go against."""
+    for entry, phrase in _present(text):
+        left = rest(text, phrase)
+        if left is None:
+            continue
+        left_words = set(left) - neutral_words()
+        if left_words & other_words() or (apart is not None and apart & other_words()):
+            continue
+        strange = [word for word in left_words if not word.isdigit()]
+        if apart is not None:
+            strange = [word for word in strange if word not in apart]
+        if apart is not None and left_words:
+            score = _NAME_PART
+        confidence = score - _STRANGE * len(strange) - (0.02 if len(left_words) > len(strange) else 0.0)
+        if confidence > 0.3:
+            yield Candidate(entry, confidence, (said,), sum(map(len, phrase)))
+
+
+def _present(text: tuple[str, ...]) -> Iterator[tuple[Entry, tuple[str, ...]]]:
+    index = by_first_word()
+    for word in dict.fromkeys((*text, "*")):
+        yield from index.get(word, ())
+
+
+def _weighed(found: Candidate, field: Field, facts: Facts) -> Candidate | None:
+    """Return the candidate with what type, unit and values say of it, or None where they rule it out."""
+    entry = found.entry
+    if entry.type in _NUMBERS:
+        return _weighed_number(found, field, facts)
+    if entry.type == "date":
+        return _weighed_date(found, field, facts)
+    if field.type in _DATES or (facts.dated and not facts.numeric):
+        return None
+    if entry.verb == "condition" or entry.answers:
+        return _weighed_answers(found, field, facts)
+    if entry.verb == "ignore" or entry.verb == "patient:id":
+        return None if field.type in {"number", "checkbox"} else found
+    if field.type == "checkbox" or (entry.type == "code" and facts.many):
+        return None
+    return found
+
+
+def _weighed_number(found: Candidate, field: Field, facts: Facts) -> Candidate | None:
+    entry = found.entry
+    if field.type in {"checkbox", "boolean", "time", "file", *_DATES} or (facts.dated and not facts.numeric):
+        return None
+    if field.choices and not _scale(entry, field):
+        return None
+    if facts.filled and facts.numbers < 0.6 * facts.filled:
+        return None
+    found = _with_unit(found, field)
+    if facts.filled and facts.low is not None and facts.high is not None and entry.limits is not None:
+        return _with_values(found, facts.low, facts.high, unit_of(field))
+    if not facts.filled and field.type == "text":
+        return _changed(found, -0.06, "free text in the dictionary")
+    return found
+
+
+def _scale(entry: Entry, field: Field) -> bool:
+    """Whether the choices are the numbers of a scale such as ECOG 0 to 5."""
+    if entry.type != "integer" or entry.limits is None:
+        return False
+    low, high = entry.limits
+    return all(code.lstrip("-").isdigit() and low <= int(code) <= high for code in field.choices)
+
+
+def unit_of(field: Field) -> str:
+    """Return the UCUM code of the unit that the dictionary, the label or the header names, or ``""``."""
+    texts = [field.unit, *written_units(field.label), *written_units(field.name)]
+    return next((code for text in texts if (code := known_unit(text))), "")
+
+
+def _with_unit(found: Candidate, field: Field) -> Candidate:
+    stated = known_unit(field.unit)
+    written = [code for text in (field.label, field.name) for part in written_units(text) if (code := known_unit(part))]
+    for code in (stated, *written):
+        if code and plausible(found.entry, code):
+            return _changed(found, 0.03, f"unit {code}")
+    if stated or (written and found.entry.units):
+        return _changed(found, -0.3, f"unit {stated or written[0]} is unusual for it")
+    return found
+
+
+def _with_values(found: Candidate, low: float, high: float, unit: str) -> Candidate:
+    limits = found.entry.limits or (low, high)
+    shown = f"values {low:g}..{high:g}"
+    if not unit and not (limits[0] <= low and high <= limits[1]) and len(found.entry.units) > 1:
+        return _changed(found, -0.05, shown)  # in another unit they may be plausible
+    if not unit and not (limits[0] <= (low + high) / 2 <= limits[1]):
+        return _changed(found, -0.3, f"{shown} are unusual for it")
+    return _changed(found, 0.01, shown)
+
+
+def _weighed_date(found: Candidate, field: Field, facts: Facts) -> Candidate | None:
+    if field.type in _DATES or facts.dated:
+        return _changed(found, 0.02, "dates")
+    if facts.filled or field.type not in {"", "text"}:
+        return None
+    return _changed(found, -0.04, "") if field.type == "text" else found
+
+
+def _weighed_answers(found: Candidate, field: Field, facts: Facts) -> Candidate | None:
+    kind = found.entry.answers
+    if kind in _SHAPES:
+        return _weighed_shape(found, field, facts)
+    if field.type in {"number", "checkbox", "calc"} or (facts.filled and facts.many):
+        return None
+    if field.type == "boolean" and kind == "yes-no":
+        return _changed(found, 0.02, "yes or no")
+    texts = list(field.choices.values()) or list(facts.values)
+    if not texts:
+        return _changed(found, -0.06 if field.type == "text" else 0.0, "")
+    understood = meant(kind, texts)
+    if not field.choices and set(texts) <= {"0", "1"} and kind in {"yes-no", "vital"}:
+        return _changed(found, -0.02 if kind == "yes-no" else -0.3, "values 0 and 1")
+    if not set(understood.values()) - {"unknown", "other", "no"}:
+        return None if found.entry.verb == "condition" else _changed(found, -0.3, "its values are not understood")
+    return _changed(found, 0.02, f"answers {', '.join(dict.fromkeys(understood.values()))}")
+
+
+def _weighed_shape(found: Candidate, field: Field, facts: Facts) -> Candidate | None:
+    shape = _SHAPES[found.entry.answers]
+    if field.type in {"number", "checkbox", "boolean", "calc"} or facts.many:
+        return None
+    texts = list(field.choices.values()) or list(facts.values)
+    fitting = [text for text in texts if shape.match(text.strip())]
+    if not texts:
+        return found if found.size > 1 else None
+    if len(fitting) < 0.6 * len(texts):
+        return None
+    return _changed(found, 0.02, f"values such as {fitting[0]}")
+
+
+def _changed(found: Candidate, by: float, reason: str) -> Candidate:
+    reasons = (*found.reasons, reason) if reason else found.reasons
+    return replace(found, confidence=min(0.99, found.confidence + by), reasons=reasons)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
