@@ -89,8 +89,9 @@ class HttpSession:
             if store.auth.scheme == "basic":
                 # Bytes: requests would encode text as Latin-1, where RFC 7617 wants UTF-8.
                 self._session.auth = (store.auth.user.encode(), secret.encode())  # type: ignore[assignment]
-            else:
+            elif store.auth.scheme == "bearer":
                 self._session.headers["Authorization"] = f"Bearer {secret}"
+            # A token is part of each call's body: its client asks for it.
 
     def __enter__(self) -> Self:
         return self

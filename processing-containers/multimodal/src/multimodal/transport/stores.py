@@ -214,5 +214,6 @@ def _auth(entry: Mapping[str, Any] | None) -> Auth | None:
     if basic := entry.get("basic"):
         source = "env" if "password_env" in basic else "file"
         return Auth("basic", basic[f"password_{source}"], source, basic["user"])
-    source = "env" if "bearer_env" in entry else "file"
-    return Auth("bearer", entry[f"bearer_{source}"], source)
+    scheme = "token" if "token_env" in entry or "token_file" in entry else "bearer"
+    source = "env" if f"{scheme}_env" in entry else "file"
+    return Auth(scheme, entry[f"{scheme}_{source}"], source)

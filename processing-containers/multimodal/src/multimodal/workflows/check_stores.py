@@ -11,6 +11,7 @@ import requests
 
 from multimodal.dicomweb import UnexpectedAnswerError, open_dicomweb
 from multimodal.model.errors import ConfigurationError
+from multimodal.tables.redcap_api import describe_project
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store
 
@@ -23,7 +24,10 @@ def check_store(store: Store) -> str:
     ConfigurationError, RemoteError
         With the cause in one line.
     """
-    return {"dicomweb": _dicomweb, "fhir": _fhir, "opensearch": _opensearch, "folder": _folder}[store.kind](store)
+    checks = {
+        "dicomweb": _dicomweb, "fhir": _fhir, "opensearch": _opensearch, "redcap": describe_project, "folder": _folder,
+    }  # fmt: skip
+    return checks[store.kind](store)
 
 
 def _dicomweb(store: Store) -> str:
