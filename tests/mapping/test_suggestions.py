@@ -57,6 +57,6 @@ def test_a_day_that_does_not_exist(tmp_path: Path, cell: str, part: str) -> None
 def test_mass_and_amount_of_substance(tmp_path: Path) -> None:
     text = PID + "  x: {observation: 'LNC#1', unit_column: u, convert_to: g/dL}\n  u: {helper: of x}\n"
     _, issues = mapped(tmp_path, text, "pid,x,u\nA1,8,mmol/L\nA2,8,kg\n")
-    assert "needs the molar mass, which this version does not take" in issues[0].message
-    assert issues[0].suggestion == "give these rows a unit of the same kind, or a column of their own"
+    assert "that needs the molar mass of what was measured" in issues[0].message
+    assert issues[0].suggestion == "declare what such a number is multiplied with: `factor: {mmol/L: ...}`"
     assert issues[1].suggestion == "the units measure different things; correct the unit"

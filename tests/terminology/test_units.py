@@ -6,6 +6,8 @@ import csv
 from importlib.resources import files
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ucumvert import PintUcumRegistry
 
 from multimodal.terminology.units import DimensionError, UnknownUnitError, converter, unit
@@ -61,3 +63,34 @@ def test_mass_and_amount_of_substance_need_the_molar_mass(source: str, target: s
         converter(source, target)
     assert caught.value.molar is molar
     assert ("molar mass" in str(caught.value)) is molar
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("MG/DL", "mg/dL"), ("mg / dL", "mg/dL"), ("MMOL/L", "mmol/L"), ("Cells/uL", "/uL"), ("µmol/l", "umol/L"),
+        ("μmol/L", "umol/L"), ("x10⁹/L", "10*9/L"), ("10⁹/L", "10*9/L"), ("x 10^9/L", "10*9/L"), ("G/l", "10*9/L"),
+        ("g/l", "g/L"), ("mL/min/1.73m²", "mL/min/{1.73_m2}"), ("Jahre", "a"), ("días", "d"), ("MIN", "min"),
+        ("Beats/min", "/min"), ("mIU/mL", "m[iU]/mL"), ("kg/m²", "kg/m2"), ("S", "S"),
+    ],
+)  # fmt: skip
+def test_slips_of_case_micro_signs_and_raised_digits(text: str, code: str) -> None:
+    """G/L and g/L differ; S is the UCUM code of siemens, and no second."""
+    assert unit(text).code == code
+
+
+@settings(deadline=None)
+@given(st.text(max_size=12) | st.text(alphabet="gGlLmMdDuUµμ/10^*x²³ [](){}", max_size=12))
+def test_any_text_is_a_ucum_code_or_refused(text: str) -> None:
+    try:
+        found = unit(text)
+    except UnknownUnitError:
+        return
+    assert found.code.isascii()
+    assert unit(found.code).code == found.code
+
+
+@given(st.floats(min_value=1e-6, max_value=1e6), st.sampled_from([("g/L", "mg/dL"), ("kg", "[lb_av]"), ("a", "d")]))
+def test_a_conversion_is_undone_by_its_reverse(number: float, units: tuple[str, str]) -> None:
+    there, back = converter(*units), converter(units[1], units[0])
+    assert back(there(number)) == pytest.approx(number, rel=1e-9)

@@ -89,7 +89,21 @@ class ColumnReader:
 
     def finish(self, columns: dict[str, Column], scope: Scope) -> dict[str, Column]:
         """Return the columns with everything that names another column or is an expression."""
+        limits = {
+            scope.columns.get(spec.get(key, ""), "")
+            for spec in self.form.get("columns", {}).values()
+            for key in ("low_column", "high_column")
+        }
+        columns = {header: self._limit(column) if header in limits else column for header, column in columns.items()}
         return {header: self._finished(column, columns, scope) for header, column in columns.items()}
+
+    def _limit(self, column: Column) -> Column:
+        """Return the column of a limit, which holds numbers though nobody said so."""
+        spec = self.form["columns"].get(column.header, {})
+        if column.verb != "helper" or spec.get("type", "number") not in _MEASURED:
+            problem = "the limits of a reference range stand in a helper of type number"
+            raise self.document.error((*self.place, column.header), problem, at_key=True)
+        return dataclasses.replace(column, type=spec.get("type", "number"))
 
     def _finished(self, column: Column, columns: dict[str, Column], scope: Scope) -> Column:
         place = (*self.place, column.header)

@@ -119,7 +119,7 @@ def outcome_reader(column: Column, numbers: NumberReader) -> ReadOutcome:
 def _measured(column: Column, numbers: NumberReader) -> ReadOutcome:
     def read(text: str, unit_text: str) -> Outcome:
         number = numbers.measured(text)
-        measure, convert = _unit_of(column, unit_text)
+        measure, convert = unit_of(column, unit_text)
         if column.unit_column and column.limits:
             ends = (number.low, number.high) if isinstance(number, MeasuredRange) else (number.value,)
             for end in ends:
@@ -134,7 +134,7 @@ def _measured(column: Column, numbers: NumberReader) -> ReadOutcome:
     return read
 
 
-def _unit_of(column: Column, unit_text: str) -> tuple[Unit | None, Callable[[float], float]]:
+def unit_of(column: Column, unit_text: str) -> tuple[Unit | None, Callable[[float], float]]:
     """Return the unit to write, and the conversion to it from the unit of the cell."""
     source = column.unit
     if column.unit_column:
@@ -146,10 +146,14 @@ def _unit_of(column: Column, unit_text: str) -> tuple[Unit | None, Callable[[flo
             ) from error
     if column.convert_to is None or source is None:
         return source, _same
+    factor = column.factors.get(source.code, 0.0) if column.unit_column else column.factor
+    if factor:
+        return column.convert_to, lambda value: float(f"{value * factor:.12g}")
     try:
         return column.convert_to, converter(source.code, column.convert_to.code)
     except DimensionError as error:
-        suggestion = "give these rows a unit of the same kind, or a column of their own" if error.molar else ""
+        declare = f"declare what such a number is multiplied with: `factor: {{{unit_text}: ...}}`"
+        suggestion = declare if error.molar else ""
         raise CellError(
             IssueCode.DIMENSION, str(error), suggestion=suggestion, column=column.unit_column, value=unit_text
         ) from error

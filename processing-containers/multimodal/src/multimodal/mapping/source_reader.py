@@ -20,6 +20,7 @@ _ONLY_FOR = {
     "form_status": ("redcap",),
     "collection": ("idc",),
     "table": ("idc",),
+    "study": ("odm",),
     "encoding": ("csv", "xlsx", "redcap", "idc"),
     "delimiter": ("csv", "xlsx", "redcap", "idc"),
 }
@@ -78,7 +79,9 @@ def _options(document: Document, source: dict[str, Any]) -> dict[str, str]:
     """Return what only one type of source understands."""
     forms: dict[str, Any] = document.content.get("forms", {})
     repeating = [name for name, form in forms.items() if form.get("repeat")]
-    options: dict[str, str] = {key: source[key] for key in ("collection", "table", "project_xml") if key in source}
+    options: dict[str, str] = {
+        key: source[key] for key in ("collection", "table", "project_xml", "study") if key in source
+    }
     if "api" in source:
         options["store"] = source["api"]["store"]
     if repeating and source["type"] == "redcap":  # an XML file with data only does not say so

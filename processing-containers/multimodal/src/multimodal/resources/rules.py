@@ -65,3 +65,18 @@ def resource_types() -> tuple[str, ...]:
 def allowed_codes(resource_type: str, path: str) -> tuple[str, ...]:
     """Return the codes of a required binding, e.g. of ``Patient`` ``gender``."""
     return _loaded()[0][resource_type].codes[tuple(path.split("."))]
+
+
+def patient_element(resource_type: str) -> str:
+    """Return the element that refers to the Patient whom a resource is about, empty where there is none."""
+    return _referring(resource_type, ("subject", "patient", "individual"), "Patient")
+
+
+def encounter_element(resource_type: str) -> str:
+    """Return the element that refers to the Encounter in which a resource was made, empty where there is none."""
+    return _referring(resource_type, ("encounter", "context"), "Encounter")
+
+
+def _referring(resource_type: str, names: tuple[str, ...], target: str) -> str:
+    references = _loaded()[0][resource_type].references
+    return next((name for name in names if target in references.get((name,), ())), "")

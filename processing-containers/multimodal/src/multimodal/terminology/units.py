@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,11 @@ from typing import Any
 
 UCUM = "http://unitsofmeasure.org"
 _LONGEST = 40
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_SIGNS = str.maketrans("µμ²³·×", "uu23.x")
+_POWER = re.compile("10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_TIMES = re.compile(r"^x\s*10\*")
+_SLASH = re.compile(r"\s*/\s*")
 
 
 class UnknownUnitError(ValueError):
@@ -36,7 +42,7 @@ class DimensionError(ValueError):
         self.source = source
         self.target = target
         self.molar = molar
-        why = ": it needs the molar mass, which this version does not take" if molar else ""
+        why = ": that needs the molar mass of what was measured" if molar else ""
         super().__init__(f"{source} cannot be converted to {target}{why}")
 
 
@@ -56,6 +62,18 @@ def _spellings() -> dict[str, Unit]:
 
 
 @cache
+def _whatever_case() -> dict[str, Unit | None]:
+    """Return the spellings without their case; None where case decides (g/L, G/L)."""
+    found: dict[str, Unit | None] = {}
+    for spelling, unit_ in _spellings().items():
+        folded = spelling.casefold()
+        same = found.setdefault(folded, unit_)
+        if same is None or same.code != unit_.code:
+            found[folded] = None
+    return {folded: unit_ for folded, unit_ in found.items() if len(folded) > 1}  # S is no second, A no year
+
+
+@cache
 def _registry() -> Any:
     # Loaded only when a unit outside the data file is met: it costs about a second.
     from ucumvert import PintUcumRegistry
@@ -70,7 +88,7 @@ def unit(text: str) -> Unit:
     Parameters
     ----------
     text : str
-        A UCUM code or a spelling of the data file ``units.csv``.
+        A UCUM code or a spelling of the data file ``units.csv``, in any case where case does not decide.
 
     Raises
     ------
@@ -78,16 +96,24 @@ def unit(text: str) -> Unit:
         If it is neither.
     """
     name = text.strip()
-    known = _spellings().get(name)
+    plain = _plainly(name)
+    known = _spellings().get(name) or _spellings().get(plain) or _whatever_case().get(plain.casefold())
     if known is not None:
         return known
-    if name.startswith("{") and name.endswith("}") and name.isascii() and name[1:-1].isidentifier():
-        return Unit(name, name[1:-1])
+    if plain.startswith("{") and plain.endswith("}") and plain.isascii() and plain[1:-1].isidentifier():
+        return Unit(plain, plain[1:-1])
     # A mere number is UCUM too, but in a unit column it is a slipped cell.
-    if not name or len(name) > _LONGEST or not name.isascii() or name.isdigit():
+    if not plain or len(plain) > _LONGEST or not plain.isascii() or plain.isdigit():
         raise UnknownUnitError(text)
-    _parse(name)
-    return Unit(name, name)
+    _parse(plain)
+    return Unit(plain, plain)
+
+
+def _plainly(name: str) -> str:
+    """Return a spelling as UCUM would have it: both micro signs as u, raised digits lowered, no blanks at a slash."""
+    plain = _POWER.sub(lambda match: "10*" + match[1].translate(_RAISED), name)
+    plain = _SLASH.sub("/", plain.translate(_SIGNS)).replace("10^", "10*").replace("10**", "10*")
+    return _TIMES.sub("10*", plain)
 
 
 @cache
@@ -105,7 +131,8 @@ def _parse(code: str) -> Any:
 def converter(source: str, target: str) -> Callable[[float], float]:
     """Return the function that converts a number from UCUM code `source` to `target`.
 
-    Molar to mass concentration needs the molar mass and is no plain conversion: it is refused.
+    Molar to mass concentration needs the molar mass and is no plain conversion: it is refused, since only the mapping
+    can know the factor.
 
     Raises
     ------
