@@ -20,6 +20,7 @@ from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.resources.serialised import Serialised
+from multimodal.tables.dictionary import Dictionary
 from multimodal.tables.errors import EmptyTableError
 from multimodal.tables.read import read_tables
 from multimodal.tables.rows import Row, Table
@@ -86,6 +87,8 @@ class MappingRun:
         What a person should know, one line each.
     found : dict of str to dict
         By file: what the reader found out, e.g. encoding and delimiter.
+    dictionaries : dict of str to Dictionary
+        By form: what its source knows of the columns.
     coverage : Coverage
         What became of each column.
     values : dict
@@ -106,6 +109,7 @@ class MappingRun:
         self.issues: list[Issue] = []
         self.notes: list[str] = []
         self.found: dict[str, dict[str, str]] = {}
+        self.dictionaries: dict[str, Dictionary] = {}
         self.coverage = Coverage()
         self.values: dict[str, dict[str, Counter[str]]] = {}
         self.rows = 0
@@ -164,6 +168,7 @@ class MappingRun:
 
     def _check_columns(self, form: Form, table: Table) -> None:
         self.found[f"{table.file.name}{':' + table.sheet if table.sheet else ''}"] = dict(table.found)
+        self.dictionaries[form.name] = table.dictionary
         self.notes.extend(table.notes)
         headers = compare(form, table)
         subject = form.aliases[self.mapping.subject.column]
