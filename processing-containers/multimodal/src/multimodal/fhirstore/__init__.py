@@ -5,6 +5,7 @@ from multimodal.fhirstore.load import Deletes, load
 from multimodal.fhirstore.manifest import mark_interrupted
 from multimodal.fhirstore.ndjson import NdjsonFolder
 from multimodal.fhirstore.report import Group, LoadReport
+from multimodal.fhirstore.runs import written_by
 from multimodal.fhirstore.server import FhirServer
 from multimodal.fhirstore.writes import Target
 
@@ -21,4 +22,5 @@ __all__ = [
     "TooManyDeletesError",
     "load",
     "mark_interrupted",
+    "written_by",
 ]

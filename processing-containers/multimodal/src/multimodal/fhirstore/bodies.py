@@ -18,6 +18,8 @@ SHARED = ("Patient", "Device", "ImagingStudy", "BodyStructure")
 # Provenance tells of the past; it does not vanish with what it tells of.
 KEPT = frozenset({*SHARED, "Provenance"})
 
+_REFERENCE = b'"reference":"'
+
 
 def body_hash(resource: Mapping[str, Any]) -> bytes:
     """Return the sha256 of `resource` without ``meta``, whatever the order of its elements."""
@@ -25,21 +27,65 @@ def body_hash(resource: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def marked(resource: Mapping[str, Any], source: str, scope: str = "") -> dict[str, Any]:
-    """Return `resource` with its origin in ``meta``, from which a lost manifest can be rebuilt.
+def content_hash(body: bytes, resource_id: str) -> bytes:
+    """Return a short hash of canonical JSON without its own id and what its references name.
+
+    Two resources with the same content say the same of different patients or rows.
+    """
+    parts = body.replace(resource_id.encode(), b"", 1).split(_REFERENCE)
+    found = hashlib.blake2b(parts[0], digest_size=8)
+    for part in parts[1:]:
+        found.update(part[part.find(b'"') :])
+    return found.digest()
+
+
+def meta_hash(meta: Mapping[str, Any]) -> bytes:
+    """Return a short hash of the profiles, labels and tags that are not ours to add; empty where there are none."""
+    told = {
+        "profile": sorted(meta.get("profile", ())),
+        "security": sorted(_coding(label) for label in meta.get("security", ())),
+        "tag": sorted(_coding(tag) for tag in meta.get("tag", ()) if tag.get("system") not in {WRITER, SCOPE}),
+    }
+    told = {name: values for name, values in told.items() if values}
+    return hashlib.blake2b(orjson.dumps(told), digest_size=8).digest() if told else b""
+
+
+def _coding(label: Mapping[str, Any]) -> str:
+    return f"{label.get('system', '')}|{label.get('code', '')}"
+
+
+def patient_of(resource: Mapping[str, Any]) -> str:
+    """Return the id of the Patient that `resource` is, or that its subject names; else an empty string."""
+    if resource.get("resourceType") == "Patient":
+        return str(resource.get("id", ""))
+    for name in ("subject", "patient", "beneficiary"):
+        value = resource.get(name)
+        if isinstance(value, Mapping):
+            kind, _, key = str(value.get("reference", "")).rpartition("Patient/")
+            if key and not kind:
+                return key
+    return ""
+
+
+def marked_meta(meta: Mapping[str, Any], resource_type: str, source: str, scope: str = "") -> dict[str, Any]:
+    """Return `meta` with the origin, from which a lost manifest can be rebuilt.
 
     ``meta.source`` names `source`; a tag names `scope` where there is one, and on a shared type each writer.
     """
-    meta = dict(resource.get("meta", {}))
-    meta["source"] = SOURCE + source
+    made = {**meta, "source": SOURCE + source}
     ours = None
-    if resource["resourceType"] in SHARED:
+    if resource_type in SHARED:
         ours = {"system": WRITER, "code": source}
     elif scope:
         ours = {"system": SCOPE, "code": scope}
     if ours:
-        meta["tag"] = [*(tag for tag in meta.get("tag", ()) if tag != ours), ours]
-    return {**resource, "meta": meta}
+        made["tag"] = [*(tag for tag in meta.get("tag", ()) if tag != ours), ours]
+    return made
+
+
+def marked(resource: Mapping[str, Any], source: str, scope: str = "") -> dict[str, Any]:
+    """Return `resource` with its origin in ``meta``; see `marked_meta`."""
+    return {**resource, "meta": marked_meta(resource.get("meta", {}), resource["resourceType"], source, scope)}
 
 
 def source_of(resource: Mapping[str, Any]) -> str:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from shutil import copyfile
-from typing import Any, Literal
+from typing import Literal
 
-import orjson
-
-from multimodal.fhirstore.bodies import SHARED, body_hash, marked, unversioned, withdrawn
 from multimodal.fhirstore.errors import TooManyDeletesError
-from multimodal.fhirstore.manifest import Entry, Manifest
-from multimodal.fhirstore.plan import Plan
+from multimodal.fhirstore.manifest import Entry, Manifest, entry_of
+from multimodal.fhirstore.moves import Move, moves
+from multimodal.fhirstore.plan import Change, Plan
 from multimodal.fhirstore.rebuild import rebuild
+from multimodal.fhirstore.removal import Remover
 from multimodal.fhirstore.report import Group, LoadReport
-from multimodal.fhirstore.shared import SharedWriter
-from multimodal.fhirstore.statements import released
+from multimodal.fhirstore.shared import merger
 from multimodal.fhirstore.writes import Outcome, Target, Write
 from multimodal.model.issue_codes import IssueCode
-from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 
 Deletes = Literal["keep", "entered-in-error", "delete"]
-_DELETED_AT_ONCE = 500
 
 
 def load(
@@ -39,6 +36,7 @@ def load(
     dry_run: bool = False,
     deletes: Deletes = "keep",
     most_deletes: float = 0.2,
+    diff: Path | None = None,
     progress: Progress = silent,
 ) -> LoadReport:
     """Make `target` hold the resources of `groups`, writing only what changed since the last load.
@@ -50,23 +48,27 @@ def load(
     target : FhirServer or NdjsonFolder
         Where to.
     manifest : Path
-        The sqlite file that remembers what `source` wrote there. Where it is lost, of another target, or left
-        by a load that did not end, it is rebuilt from the target first.
+        The sqlite file that remembers what `source` wrote there. Where it is lost, of another target, left
+        by a load that did not end, or the target was emptied since, it is rebuilt from the target first.
     source : str
         Mapping or workflow id; ``meta.source`` becomes ``urn:multimodal:<source>``.
     scope : str
         The part of the source that `groups` is all of: only what earlier loads wrote under the same scope can
         be absent now. Empty means all of the source.
     run : str
-        Id of the run, noted in the manifest.
+        Id of the run, by which it can be undone; without one it cannot.
     dry_run : bool
         Only say what would be written; the manifest is left as it is.
     deletes : {'keep', 'entered-in-error', 'delete'}
         What to do with resources of earlier loads that `groups` no longer has: nothing; mark them as entered in
         error where their type has such a status, and delete the others; delete. Shared resources are kept, and so
-        is what was made from an origin that is incomplete this time.
+        is what was made from an origin that is incomplete this time. What moved to another patient (see `moves`)
+        is taken away in any case.
     most_deletes : float
-        Share of the earlier resources that may vanish at once.
+        Share of the earlier resources that may vanish at once; moves do not count.
+    diff : Path, optional
+        Gets a CSV file with each resource that is created, updated, refused, deleted, and in a dry run also each
+        that is unchanged.
     progress : Progress
         Told of groups checked and resources stored.
 
@@ -86,7 +88,7 @@ def load(
     Notes
     -----
     Everything is checked before anything is sent. Ids are given by the caller and each resource is sent as
-    ``PUT Type/id``, so sending one twice is harmless.
+    ``PUT Type/id``, so sending one twice is harmless. All resources of a patient go in one transaction.
     """
     with tempfile.TemporaryDirectory() as scratch:
         path = manifest
@@ -94,21 +96,18 @@ def load(
             path = Path(scratch) / "manifest.sqlite"
             if manifest.exists():
                 copyfile(manifest, path)
-        with (
-            Manifest(path, source=source, target=target.address) as known,
-            Plan(known, source=source, scope=scope) as plan,
-        ):
-            work = _Load(plan, known, target, source, scope, run, progress)
-            return work.run(groups, deletes, most_deletes, dry_run)
+        with Manifest(path, source=source, target=target.address) as known:
+            work = _Load(known, target, source, scope, run, progress)
+            report = work.run(groups, deletes, most_deletes, dry_run)
+            if diff is not None:
+                work.tell(diff, unchanged=dry_run)
+            return report
 
 
 class _Load:
     """One call of `load`, with what its steps share."""
 
-    def __init__(
-        self, plan: Plan, known: Manifest, target: Target, source: str, scope: str, run: str, progress: Progress
-    ) -> None:
-        self._plan = plan
+    def __init__(self, known: Manifest, target: Target, source: str, scope: str, run: str, progress: Progress) -> None:
         self._known = known
         self._target = target
         self._source = source
@@ -116,123 +115,124 @@ class _Load:
         self._run = run
         self._progress = progress
         self._report = LoadReport(recovered=known.interrupted)
+        self._killed = known.interrupted_run
         self._stored = 0
+        self._total = 0
+        self._removed: list[Entry] = []
 
     def run(self, groups: Iterable[Group], deletes: Deletes, most_deletes: float, dry_run: bool) -> LoadReport:
-        report, plan = self._report, self._plan
-        rebuilt = not self._known.complete
-        if rebuilt:
-            rebuild(self._known, self._target, self._source, self._progress)
+        """Compare, then write unless it is a dry run."""
+        report = self._report
+        rebuilt = self._believe()
+        self._plan = plan = Plan(self._known, source=self._source, scope=self._scope)
         plan.add(groups, self._progress)
         report.refused.extend(plan.refused)
         report.warnings.extend(plan.warnings)
         report.unchanged = plan.counts("unchanged")
-        absent = []
-        for entry in plan.absent():
-            if plan.is_unknown(entry):
-                report.absent[entry.resource_type] += 1
-            else:
-                absent.append(entry)
-        if deletes == "keep" or plan.is_empty:
-            report.absent.update(entry.resource_type for entry in absent)
-            absent = []
-        elif len(absent) > most_deletes * plan.known():
-            raise TooManyDeletesError(len(absent), plan.known())
+        moved, gone = self._gone(deletes, most_deletes)
+        self._removed = [*gone, *(entry for move in moved for entry in move.entries)]
         if dry_run:
             report.created, report.updated = plan.counts("created"), plan.counts("updated")
-            report.deleted.update(entry.resource_type for entry in absent)
-            report.written.extend(plan.references())
+            report.deleted.update(entry.resource_type for entry in self._removed)
             return report
-        self._total = plan.counts("created").total() + plan.counts("updated").total() + len(absent)
-        if self._total or rebuilt:
-            self._known.mark("loading")
-            self._write(absent, deletes)
+        self._total = plan.counts("created").total() + plan.counts("updated").total()
+        if self._total or self._removed or rebuilt:
+            self._known.mark("loading", self._run)
+            self._known.begin(self._run)
+            if self._killed:
+                self._known.take_over(self._killed)
+            self._write(moved, gone, deletes)
             self._known.mark("complete")
         return report
 
-    def _write(self, absent: Sequence[Entry], deletes: Deletes) -> None:
-        shared = SharedWriter(self._target, self._known, source=self._source, scope=self._scope, run=self._run)
-        for kind in SHARED:
-            for outcome in shared.write(self._plan.shared(kind), self._report):
-                self._note(outcome, shared=True)
-        for outcome in self._target.write(self._plan.groups()):
-            self._note(outcome)
-        for start in range(0, len(absent), _DELETED_AT_ONCE):
-            self._remove(absent[start : start + _DELETED_AT_ONCE], deletes)
+    def tell(self, diff: Path, *, unchanged: bool) -> None:
+        """Write what happens to each resource."""
+        removed = (Change("deleted", *entry.key, entry.row, "", entry.origin) for entry in self._removed)
+        with diff.open("w", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file)
+            lines.writerow(("change", "type", "id", "row", "sheet", "record"))
+            lines.writerows(self._plan.changes(unchanged=unchanged))
+            lines.writerows(removed)
 
-    def _note(self, outcome: Outcome, *, shared: bool = False) -> None:
+    def _believe(self) -> bool:
+        """Rebuild the manifest from the target where it cannot be believed; say whether it was."""
+        if not self._known.complete:
+            rebuild(self._known, self._target, self._source, self._progress)
+            return True
+        samples = self._known.samples()
+        if not samples or not self._target.lacks(samples):
+            return False
+        self._known.clear()
+        rebuild(self._known, self._target, self._source, self._progress)
+        self._report.warnings.append(
+            f"{self._target.name} lacks resources of earlier loads (was it emptied or set back?); "
+            "what it has was looked up anew, and what it lacks is stored again"
+        )
+        return True
+
+    def _gone(self, deletes: Deletes, most_deletes: float) -> tuple[list[Move], list[Entry]]:
+        """Return what moved to another patient, and what is to be removed besides; count what is kept."""
+        report, plan = self._report, self._plan
+        absent = list(plan.absent())
+        moved = moves(plan, self._known, absent)
+        for move in moved:
+            report.warnings.append(
+                f"Patient/{move.old} became Patient/{move.new}: its {len(move.entries)} resources were moved"
+            )
+        taken = {entry.key for move in moved for entry in move.entries}
+        unknown = [entry for entry in absent if plan.is_unknown(entry)]
+        gone = [entry for entry in absent if entry.key not in taken and not plan.is_unknown(entry)]
+        report.absent.update(entry.resource_type for entry in unknown)
+        if deletes == "keep" or plan.is_empty:
+            report.absent.update(entry.resource_type for entry in gone)
+            return moved, []
+        if len(gone) > most_deletes * plan.known():
+            raise TooManyDeletesError(len(gone), plan.known())
+        return moved, gone
+
+    def _write(self, moved: Sequence[Move], gone: Sequence[Entry], deletes: Deletes) -> None:
+        emptied = {move.old for move in moved} | self._plan.left_patients()
+        merge = merger(self._source)
+        if self._target.order == "name":
+            streams = [self._plan.by_name()]
+        else:
+            streams = [self._plan.common(), self._plan.by_patient()]
+        for stream in streams:
+            for outcome in self._target.write(stream, merge):
+                self._note(outcome)
+        remover = Remover(self._target, self._known, source=self._source, report=self._report, progress=self._progress)
+        remover.remove(gone, mark=deletes != "delete")
+        remover.remove((entry for move in moved for entry in move.entries), mark=deletes != "delete")
+        remover.remove_emptied(self._plan.not_named(emptied))
+
+    def _note(self, outcome: Outcome) -> None:
         """Record what is stored, before anything else is sent."""
         report = self._report
-        if not shared:
-            self._known.record(
-                Entry(w.resource_type, w.resource_id, w.sha256, self._scope, w.origin, w.row, self._run)
-                for w, _ in outcome.stored
-            )
+        if outcome.kind:
+            self._note_all(outcome)
+            return
+        self._known.record(entry_of(write, self._scope) for write in _noted(outcome))
         for write, created in outcome.stored:
-            new = created if shared else self._plan.change(write) == "created"
-            (report.created if new else report.updated)[write.resource_type] += 1
-            report.written.append(write.reference)
-        self._refuse(outcome, IssueCode.REFUSED_BY_SERVER)
-        self._stored += len(outcome.stored) + len(outcome.refused)
+            (report.created if created else report.updated)[write.resource_type] += 1
+        report.unchanged.update(write.resource_type for write in outcome.same)
+        report.warnings.extend(outcome.warnings)
+        report.refuse(outcome, IssueCode.REFUSED_BY_SERVER)
+        self._stored += len(outcome.stored) + len(outcome.same) + len(outcome.refused)
         self._progress("resources stored", self._stored, self._total)
 
-    def _refuse(self, outcome: Outcome, code: IssueCode) -> None:
-        for refusal in outcome.refused:
-            write = refusal.write
-            message = f"{write.reference}: {refusal.reason}"
-            self._report.refused.append(
-                Issue(
-                    code.code,
-                    message,
-                    row=write.row,
-                    sheet=write.sheet,
-                    record=write.origin,
-                    suggestion=code.suggestion,
-                )
-            )
-
-    def _remove(self, absent: Sequence[Entry], deletes: Deletes) -> None:
-        """Mark or delete what the source no longer has; what came from one origin together."""
-        marks, removals = list[Write](), list[Write]()
-        current: dict[tuple[str, str], dict[str, Any]] = {}
-        if deletes == "entered-in-error":
-            current = self._target.read_many([(entry.resource_type, entry.resource_id) for entry in absent])
-        for entry in absent:
-            name = (entry.resource_type, entry.resource_id)
-            body = withdrawn(current[name]) if name in current else None
-            if body is None:
-                removals.append(Write(*name, None, entry.sha256, entry.origin, entry.row))
-            else:
-                sent = orjson.dumps(marked(unversioned(body), self._source, self._scope))
-                marks.append(Write(*name, sent, body_hash(body), entry.origin, entry.row))
-        for outcome in self._target.write([[write] for write in marks]):
-            self._known.record(
-                Entry(w.resource_type, w.resource_id, w.sha256, self._scope, w.origin, w.row, self._run, withdrawn=True)
-                for w, _ in outcome.stored
-            )
-            self._note_removed(outcome, IssueCode.REFUSED_BY_SERVER)
-            self._report.written.extend(write.reference for write, _ in outcome.stored)
-        self._release({write.reference for write in removals})
-        removals.sort(key=_place)
-        for outcome in self._target.write([list(group) for _, group in groupby(removals, _place)]):
-            self._known.forget((w.resource_type, w.resource_id) for w, _ in outcome.stored)
-            self._note_removed(outcome, IssueCode.STILL_REFERENCED)
-
-    def _release(self, gone: set[str]) -> None:
-        """Take what will be deleted out of the statements of its origin."""
-        changes = dict(released(self._target, self._known, gone))
-        for outcome in self._target.write([[write] for write in changes]):
-            stored = {write: changes[write] for write, _ in outcome.stored}
-            self._known.record(entry for entry in stored.values() if entry is not None)
-            self._known.forget((w.resource_type, w.resource_id) for w, entry in stored.items() if entry is None)
-            self._refuse(outcome, IssueCode.REFUSED_BY_SERVER)
-
-    def _note_removed(self, outcome: Outcome, code: IssueCode) -> None:
-        self._report.deleted.update(write.resource_type for write, _ in outcome.stored)
-        self._refuse(outcome, code)
-        self._stored += len(outcome.stored) + len(outcome.refused)
+    def _note_all(self, outcome: Outcome) -> None:
+        report, kind, same = self._report, outcome.kind, len(outcome.same)
+        self._plan.record(kind)
+        made, changed = (self._plan.counts(change)[kind] for change in ("created", "updated"))
+        # What was the same is of those that we had not written before.
+        report.created += Counter({kind: max(0, made - same)})
+        report.updated += Counter({kind: max(0, changed - max(0, same - made))})
+        report.unchanged += Counter({kind: same})
+        report.warnings.extend(outcome.warnings)
+        self._stored += made + changed
         self._progress("resources stored", self._stored, self._total)
 
 
-def _place(write: Write) -> tuple[str, int]:
-    return write.origin, write.row or 0
+def _noted(outcome: Outcome) -> Iterator[Write]:
+    yield from (write for write, _ in outcome.stored)
+    yield from outcome.same

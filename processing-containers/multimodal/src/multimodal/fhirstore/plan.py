@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
-from multimodal.fhirstore.bodies import KEPT, SHARED, body_hash, marked, references_in, without_references
-from multimodal.fhirstore.manifest import Entry, Manifest
+from multimodal.fhirstore.bodies import (
+    KEPT,
+    SHARED,
+    content_hash,
+    marked_meta,
+    meta_hash,
+    patient_of,
+    references_in,
+    without_references,
+)
+from multimodal.fhirstore.manifest import COLUMNS, UPSERT, Entry, Manifest
 from multimodal.fhirstore.merge import merge
 from multimodal.fhirstore.report import Group
 from multimodal.fhirstore.writes import Write
@@ -19,17 +27,41 @@ from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.resources.checks import check_resource
-from multimodal.resources.serialised import Serialised
+from multimodal.resources.serialised import Serialised, serialised
 
 _SCHEMA = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-CREATE TABLE planned (
-    type TEXT NOT NULL, id TEXT NOT NULL, seq INTEGER, change TEXT NOT NULL, body BLOB, sha256 BLOB,
-    origin TEXT, row INTEGER, sheet TEXT, PRIMARY KEY (type, id)
-) WITHOUT ROWID;
-CREATE TABLE changed (seq INTEGER NOT NULL, part INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL);
+PRAGMA temp_store = FILE;
+CREATE TEMP TABLE origin (
+    seq INTEGER PRIMARY KEY, patient TEXT NOT NULL, origin TEXT NOT NULL, row INTEGER, sheet TEXT NOT NULL
+);
+CREATE TEMP TABLE planned (
+    num INTEGER PRIMARY KEY, seq INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, change TEXT NOT NULL,
+    sha256 BLOB, meta BLOB, content BLOB, body BLOB
+);
+CREATE TEMP TABLE united (type TEXT NOT NULL, id TEXT NOT NULL, num INTEGER, PRIMARY KEY (type, id)) WITHOUT ROWID;
 """
+_COMPARED_AT_ONCE = 500
+_MET = 1 << 20  # bytes
+_Waiting = tuple[int, int, Serialised, bytes, bytes, bytes, bool]
+# Resources that several patients' may refer to are written before all of them.
+_COMMON = tuple(kind for kind in SHARED if kind == "Device")
+_CHANGED = "change IN ('created', 'updated')"
+_WRITES = (
+    "SELECT type, id, body, sha256, origin, row, sheet, patient, meta, content, change"
+    " FROM temp.planned JOIN temp.origin USING (seq)"
+)
+
+
+class Change(NamedTuple):
+    """What a load does to one resource."""
+
+    change: str
+    """``created``, ``updated``, ``unchanged``, ``refused`` or ``deleted``."""
+    resource_type: str
+    resource_id: str
+    row: int | None
+    sheet: str
+    origin: str
 
 
 class Plan:
@@ -38,7 +70,7 @@ class Plan:
     Parameters
     ----------
     manifest : Manifest
-        What earlier loads wrote.
+        What earlier loads wrote; the plan keeps its tables in the temporary database of the same connection.
     source, scope : str
         As in `load`.
     """
@@ -47,20 +79,19 @@ class Plan:
         self._manifest = manifest
         self._source = source
         self._scope = scope
-        self._database = sqlite3.connect("")  # a temporary file of sqlite's own, gone with the connection
+        self._database = manifest.database
         self._database.executescript(_SCHEMA)
+        self._is_first = len(manifest) == 0
         self._groups = 0
+        self._number = 0
         self._incomplete: set[str] = set()
+        self._metas: dict[tuple[bytes, str], tuple[bytes, bytes]] = {}
+        self._waiting: list[_Waiting] = []
+        self._met = bytearray(_MET)  # shared resources, by hash: most are met once, and need no look into the plan
+        self._origins: list[tuple[Any, ...]] = []
+        self._counts: dict[str, Counter[str]] = {}
         self.refused: list[Issue] = []
         self.warnings: list[str] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
 
     def add(self, groups: Iterable[Group], progress: Progress = silent) -> None:
         """Check the resources of `groups` and note what each of them changes."""
@@ -68,46 +99,50 @@ class Plan:
             self._groups += 1
             if group.incomplete:
                 self._incomplete.add(group.origin)
-            for part, resource in enumerate(self._sound(group)):
-                if resource["resourceType"] in SHARED:
-                    self._add_shared(group, part, resource)
+            patient = group.patient
+            for resource in self._sound(group):
+                patient = patient or patient_of(resource.resource())
+                if resource.type in SHARED:
+                    self._unite(group, resource)
                 else:
-                    self._add_own(group, part, resource)
-            progress("groups checked", self._groups)
+                    self._add(resource)
+            self._origins.append((self._groups, patient, group.origin, group.row, group.sheet))
+            if len(self._waiting) >= _COMPARED_AT_ONCE or len(self._origins) >= _COMPARED_AT_ONCE:
+                self._store()
+                progress("groups checked", self._groups)
+        self._store()
+        self._compare_united()
+        self._database.execute("CREATE INDEX temp.planned_name ON planned (type, id)")
+        self._refuse_duplicates()
+        self._database.commit()
+        progress("groups checked", self._groups)
 
     def counts(self, change: str) -> Counter[str]:
         """Return how many resources of each type will be ``created``, ``updated`` or left ``unchanged``."""
-        found = self._database.execute("SELECT type, count(*) FROM planned WHERE change = ? GROUP BY type", (change,))
-        return Counter(dict(found))
+        return Counter({kind: number for kind, number in self._counts.get(change, Counter()).items() if number})
 
     @property
     def is_empty(self) -> bool:
         """Whether the input holds nothing that may be stored."""
-        return not self._database.execute("SELECT 1 FROM planned WHERE change <> 'refused' LIMIT 1").fetchone()
+        return not any(self.counts(change) for change in ("created", "updated", "unchanged"))
 
-    def change(self, write: Write) -> str:
-        """Return what was planned for a resource: ``created``, ``updated``, ``unchanged`` or ``refused``."""
-        change: str = self._database.execute(
-            "SELECT change FROM planned WHERE type = ? AND id = ?", (write.resource_type, write.resource_id)
-        ).fetchone()[0]
-        return change
-
-    def references(self) -> Iterator[str]:
-        """Yield the resources that will be created or updated, as ``Type/id``."""
+    def changes(self, *, unchanged: bool = False) -> Iterator[Change]:
+        """Yield what happens to each resource, by type and id."""
         found = self._database.execute(
-            "SELECT type || '/' || id FROM planned WHERE change IN ('created', 'updated') ORDER BY type, id"
+            "SELECT change, type, id, row, sheet, origin FROM temp.planned JOIN temp.origin USING (seq)"
+            " WHERE change <> 'unchanged' OR ? ORDER BY type, id",
+            (unchanged,),
         )
-        return (reference for (reference,) in found)
+        return map(Change._make, found)
 
-    def absent(self) -> list[Entry]:
-        """Return what earlier loads of this scope wrote and this input no longer has."""
-        planned = "SELECT 1 FROM planned WHERE type = ? AND id = ?"
-        return [
-            entry
-            for entry in self._manifest.entries(self._scope)
-            if entry.resource_type not in KEPT
-            and not self._database.execute(planned, (entry.resource_type, entry.resource_id)).fetchone()
-        ]
+    def absent(self) -> Iterator[Entry]:
+        """Yield what earlier loads of this scope wrote and this input no longer has."""
+        found = self._manifest.select(
+            "NOT withdrawn AND (? = '' OR scope = ?)"
+            " AND NOT EXISTS (SELECT 1 FROM temp.planned p WHERE p.type = resource.type AND p.id = resource.id)",
+            (self._scope, self._scope),
+        )
+        return (entry for entry in found if entry.resource_type not in KEPT)
 
     def is_unknown(self, entry: Entry) -> bool:
         """Whether the input has the entry's origin, but could not be read as a whole there."""
@@ -115,67 +150,135 @@ class Plan:
 
     def known(self) -> int:
         """Return how many resources earlier loads of this scope wrote, shared ones apart."""
-        return sum(entry.resource_type not in KEPT for entry in self._manifest.entries(self._scope))
+        kept = ", ".join("?" * len(KEPT))
+        count: int = self._database.execute(
+            "SELECT count(*) FROM resource WHERE NOT withdrawn AND (? = '' OR scope = ?)"  # noqa: S608
+            f" AND type NOT IN ({kept})",
+            (self._scope, self._scope, *KEPT),
+        ).fetchone()[0]
+        return count
 
-    def shared(self, resource_type: str) -> Iterator[tuple[Write, dict[str, Any]]]:
-        """Yield the shared resources of one type that changed, each with our contribution to it."""
+    def created_with(self, contents: Collection[bytes]) -> dict[str, list[tuple[bytes, int | None]]]:
+        """Return content and row of what is created with any of `contents`, by patient."""
+        self._database.execute("CREATE TEMP TABLE IF NOT EXISTS sought (content BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._database.executemany("INSERT OR IGNORE INTO temp.sought VALUES (?)", [(each,) for each in contents])
+        found: dict[str, list[tuple[bytes, int | None]]] = {}
+        for patient, content, row in self._database.execute(
+            "SELECT patient, content, row FROM temp.planned JOIN temp.origin USING (seq)"
+            " WHERE change = 'created' AND patient <> '' AND content IN (SELECT content FROM temp.sought)"
+        ):
+            found.setdefault(patient, []).append((content, row))
+        return found
+
+    def left_patients(self) -> set[str]:
+        """Return the patients from whom this load takes resources, which get another subject."""
         found = self._database.execute(
-            "SELECT id, body, sha256, origin, row, sheet FROM planned"
-            " WHERE type = ? AND change IN ('created', 'updated') ORDER BY seq",
-            (resource_type,),
+            "SELECT DISTINCT r.patient FROM temp.planned p JOIN temp.origin o USING (seq)"
+            " JOIN resource r ON r.type = p.type AND r.id = p.id"
+            " WHERE p.change = 'updated' AND r.patient NOT IN ('', o.patient) AND NOT r.withdrawn"
         )
-        for key, body, sha256, origin, row, sheet in found:
-            yield Write(resource_type, key, body, sha256, origin, row, sheet), orjson.loads(body)
+        return {patient for (patient,) in found}
 
-    def groups(self) -> Iterator[list[Write]]:
-        """Yield the changed resources that are not shared, group by group, in the order of the input."""
-        found = self._database.execute(
-            "SELECT changed.seq, type, id, body, sha256, origin, row, sheet FROM changed JOIN planned USING (type, id)"
-            " ORDER BY changed.seq, part"
+    def not_named(self, patients: Collection[str]) -> set[str]:
+        """Return those of `patients` of whom the input says nothing."""
+        named = "SELECT 1 FROM temp.planned WHERE type = 'Patient' AND id = ?"
+        also = "SELECT 1 FROM temp.origin WHERE patient = ? LIMIT 1"
+        return {
+            patient
+            for patient in patients
+            if not self._database.execute(named, (patient,)).fetchone()
+            and not self._database.execute(also, (patient,)).fetchone()
+        }
+
+    def record(self, kind: str) -> None:
+        """Note in the manifest that all changed resources of a type are stored."""
+        number = self._manifest.run
+        contribution = "body" if kind in SHARED else "NULL"
+        with self._database:
+            if number:
+                self._database.execute(
+                    f"INSERT OR IGNORE INTO undo SELECT {number}, {COLUMNS} FROM resource"  # noqa: S608
+                    f" WHERE type = ?1 AND run <> {number} AND id IN"
+                    " (SELECT id FROM temp.planned WHERE type = ?1 AND change = 'updated')",
+                    (kind,),
+                )
+            self._database.execute(
+                f"INSERT INTO resource ({COLUMNS}) SELECT type, id, sha256, meta, content, patient, ?1, origin, row,"  # noqa: S608
+                f" {number}, {number}, 0, {contribution} FROM temp.planned JOIN temp.origin USING (seq)"
+                f" WHERE +type = ?2 AND {_CHANGED} ORDER BY id {UPSERT}",
+                (self._scope, kind),
+            )
+
+    def common(self) -> Iterator[list[Write]]:
+        """Yield what is written before all else: what resources of several patients refer to."""
+        for kind in _COMMON:
+            found = self._database.execute(f"{_WRITES} WHERE {_CHANGED} AND type = ? ORDER BY id", (kind,))
+            for row in found:
+                yield [self._write(row)]
+
+    def by_patient(self) -> Iterator[list[Write]]:
+        """Yield what changed, all of one patient together, the Patient first, in the order of the input."""
+        database = self._database
+        common = ", ".join(f"'{kind}'" for kind in _COMMON)
+        database.executescript(
+            "CREATE TEMP TABLE begin AS SELECT patient, min(seq) AS first FROM temp.origin"  # noqa: S608
+            " WHERE patient <> '' GROUP BY patient;"
+            "CREATE UNIQUE INDEX temp.begin_patient ON begin (patient);"
+            "CREATE TEMP TABLE ordered AS SELECT num, coalesce(first, seq) AS first FROM temp.planned"
+            " JOIN temp.origin o USING (seq) LEFT JOIN temp.begin b ON b.patient = o.patient"
+            f" WHERE {_CHANGED} AND type NOT IN ({common})"
+            " ORDER BY coalesce(first, seq), type <> 'Patient', num;"
+        )
+        found = database.execute(
+            "SELECT p.type, p.id, p.body, p.sha256, o.origin, o.row, o.sheet, o.patient, p.meta, p.content, p.change,"
+            " s.first FROM temp.ordered s JOIN temp.planned p USING (num) JOIN temp.origin o USING (seq)"
+            " ORDER BY s.rowid"
         )
         current, group = None, list[Write]()
-        for seq, *write in found:
-            if seq != current and group:
+        for *row, first in found:
+            if first != current and group:
                 yield group
                 group = []
-            current = seq
-            group.append(Write(*write))
+            current = first
+            group.append(self._write(row))
         if group:
             yield group
 
-    def _sound(self, group: Group) -> list[dict[str, Any]]:
+    def by_name(self) -> Iterator[list[Write]]:
+        """Yield what changed by type and id, one at a time."""
+        for (kind,) in self._database.execute(f"SELECT DISTINCT type FROM temp.planned WHERE {_CHANGED}").fetchall():  # noqa: S608
+            found = self._database.execute(f"{_WRITES} WHERE {_CHANGED} AND +type = ? ORDER BY id", (kind,))
+            for row in found:
+                yield [self._write(row)]
+
+    def _write(self, row: Sequence[Any]) -> Write:
+        kind, key, body, *told, change = row
+        if kind not in SHARED:
+            return Write(kind, key, body, *told)
+        known = self._manifest.get(kind, key) if change == "updated" else None
+        write = Write(kind, key, body, *told)
+        return write._replace(before=known.contribution if known else None, shared=True)
+
+    def _sound(self, group: Group) -> Sequence[Serialised]:
         """Return the resources of `group` that may be sent; a reference to one that may not is left out."""
-        sound = [one.resource() if isinstance(one, Serialised) else one for one in group.resources]
+        done = [resource for resource in group.resources if isinstance(resource, Serialised)]
+        if len(done) == len(group.resources):
+            return done  # checked where they were made
+        sound = [resource for resource in group.resources if not isinstance(resource, Serialised)]
         waiting = list(sound)
-        named = Counter((resource.get("resourceType"), resource.get("id")) for resource in sound)
         while waiting:
             gone = set()
             for resource in waiting:
-                if problem := self._problem(resource, named):
-                    self._refuse(group, resource, *problem)
+                if problems := check_resource(resource):
+                    self._refuse(group, resource, IssueCode.INVALID_RESOURCE, "; ".join(problems))
                     sound.remove(resource)
                     gone.add(f"{resource.get('resourceType')}/{resource.get('id')}")
-            hit = [resource for resource in sound if gone & references_in(resource)]
+            hit = [resource for resource in sound if gone & references_in(resource)] if gone else []
             waiting = [without_references(resource, gone) for resource in hit]
             sound = [resource for resource in sound if resource not in hit] + waiting
             if hit:
                 self.warnings.append(f"{len(hit)} resources of row {group.row} lost references to refused ones")
-        return sound
-
-    def _problem(self, resource: dict[str, Any], named: Counter[tuple[Any, Any]]) -> tuple[IssueCode, str] | None:
-        problems = check_resource(resource)
-        if problems:
-            return IssueCode.INVALID_RESOURCE, "; ".join(problems)
-        kind, key = resource["resourceType"], resource["id"]
-        if kind in SHARED:
-            return None
-        planned = self._database.execute(
-            "SELECT row, origin FROM planned WHERE type = ? AND id = ?", (kind, key)
-        ).fetchone()
-        if planned is None and named[kind, key] == 1:
-            return None
-        place = f"row {planned[0]} ({planned[1]})" if planned else "the same row"
-        return IssueCode.DUPLICATE_RESOURCE, f"{kind}/{key} was already made from {place}"
+        return [*done, *map(serialised, sound)]
 
     def _refuse(self, group: Group, resource: dict[str, Any], code: IssueCode, problem: str) -> None:
         kind, key = str(resource.get("resourceType")), str(resource.get("id"))
@@ -184,39 +287,128 @@ class Plan:
             Issue(code.code, named, row=group.row, sheet=group.sheet, record=group.origin, suggestion=code.suggestion)
         )
         # In the input all the same: what an earlier load stored of it is not absent now.
+        self._number += 1
         self._database.execute(
-            "INSERT OR IGNORE INTO planned VALUES (?, ?, ?, 'refused', NULL, NULL, ?, ?, ?)",
-            (kind, key, self._groups, group.origin, group.row, group.sheet),
+            "INSERT INTO temp.planned VALUES (?, ?, ?, ?, 'refused', NULL, NULL, NULL, NULL)",
+            (self._number, self._groups, kind, key),
         )
 
-    def _add_own(self, group: Group, part: int, resource: dict[str, Any]) -> None:
-        kind, key, sha256 = resource["resourceType"], resource["id"], body_hash(resource)
-        known = self._manifest.get(kind, key)
-        change = "created" if known is None else "unchanged" if known.sha256 == sha256 else "updated"
-        body = None if change == "unchanged" else orjson.dumps(marked(resource, self._source, self._scope))
-        row = (kind, key, self._groups, change, body, sha256, group.origin, group.row, group.sheet)
-        self._database.execute("INSERT INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        if body is not None:
-            self._database.execute("INSERT INTO changed VALUES (?, ?, ?, ?)", (self._groups, part, kind, key))
+    def _add(self, resource: Serialised, *, united: bool = False) -> None:
+        self._number += 1
+        sha256 = hashlib.sha256(resource.body).digest()
+        self._waiting.append((self._number, self._groups, resource, sha256, *self._meta_of(resource), united))
 
-    def _add_shared(self, group: Group, part: int, resource: dict[str, Any]) -> None:
+    def _meta_of(self, resource: Serialised) -> tuple[bytes, bytes]:
+        """Return the hash of the meta, and the beginning of the body that is sent: few metas serve all resources."""
+        found = self._metas.get((resource.meta, resource.type))
+        if found is None:
+            meta = orjson.loads(resource.meta)
+            sent = meta if resource.type in SHARED else marked_meta(meta, resource.type, self._source, self._scope)
+            found = meta_hash(meta), b'{"meta":' + orjson.dumps(sent) + b"," if sent else b"{"
+            if len(self._metas) < 10_000:
+                self._metas[resource.meta, resource.type] = found
+        return found
+
+    def _store(self) -> None:
+        """Compare what was added with the manifest; the bodies of what is unchanged are not kept."""
+        known = self._known([(each[2].type, each[2].id) for each in self._waiting if not each[-1]])
+        rows = []
+        for number, seq, resource, sha256, meta, start, united in self._waiting:
+            body, content, kind, key = None, b"", resource.type, resource.id
+            change = "" if united else _change(known.get((kind, key)), sha256, meta)
+            if change != "unchanged":
+                body = start + resource.body[1:]
+                content = b"" if united else content_hash(resource.body, key)
+            if not united:
+                self._counts.setdefault(change, Counter())[kind] += 1
+            rows.append((number, seq, kind, key, change, sha256, meta, content, body))
+        self._database.executemany("INSERT INTO temp.planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self._database.executemany(
+            "INSERT INTO temp.united VALUES (?, ?, ?)", [(r.type, r.id, n) for n, _, r, *_, u in self._waiting if u]
+        )
+        self._database.executemany("INSERT INTO temp.origin VALUES (?, ?, ?, ?, ?)", self._origins)
+        self._waiting.clear()
+        self._origins.clear()
+
+    def _known(self, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[bytes, bytes, int]]:
+        """Return hashes and withdrawal of what earlier loads wrote."""
+        found: dict[tuple[str, str], tuple[bytes, bytes, int]] = {}
+        if self._is_first:
+            return found
+        by_type: dict[str, list[str]] = {}
+        for kind, key in names:
+            by_type.setdefault(kind, []).append(key)
+        for kind, keys in by_type.items():
+            places = ",".join("?" * len(keys))
+            for key, *hashes in self._database.execute(
+                f"SELECT id, sha256, meta, withdrawn FROM resource WHERE type = ? AND id IN ({places})",  # noqa: S608
+                (kind, *keys),
+            ):
+                found[kind, key] = (hashes[0], hashes[1], hashes[2])
+        return found
+
+    def _unite(self, group: Group, resource: Serialised) -> None:
         """Unite what the groups of this run contribute to one shared resource."""
-        kind, key = resource["resourceType"], resource["id"]
+        place, bit = divmod(hash((resource.type, resource.id)) % (8 * _MET), 8)
+        if not self._met[place] & 1 << bit:
+            self._met[place] |= 1 << bit
+            self._add(resource, united=True)
+            return
+        self._store()
         earlier = self._database.execute(
-            "SELECT seq, body, origin, row, sheet FROM planned WHERE type = ? AND id = ?", (kind, key)
+            "SELECT num FROM temp.united WHERE type = ? AND id = ?", (resource.type, resource.id)
         ).fetchone()
-        first, united, origin, row, sheet = self._groups, resource, group.origin, group.row, group.sheet
-        if earlier and earlier[1] is not None:
-            first, body, origin, row, sheet = earlier
-            contribution = orjson.loads(body)
-            united, disputed = merge(contribution, resource)
-            united["meta"] = {**contribution.get("meta", {}), **resource.get("meta", {})}
-            self._dispute(group, kind, key, disputed, row)
-        sha256 = body_hash(united)
-        known = self._manifest.get(kind, key)
-        change = "created" if known is None else "unchanged" if known.sha256 == sha256 else "updated"
-        values = (kind, key, first, change, orjson.dumps(united), sha256, origin, row, sheet)
-        self._database.execute("INSERT OR REPLACE INTO planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        if earlier is None:
+            self._add(resource, united=True)
+            return
+        body, row = self._database.execute(
+            "SELECT body, row FROM temp.planned LEFT JOIN temp.origin USING (seq) WHERE num = ?", earlier
+        ).fetchone()
+        contribution, again = orjson.loads(body), resource.resource()
+        united, disputed = merge(contribution, again)
+        united["meta"] = {**contribution.get("meta", {}), **again.get("meta", {})}
+        self._dispute(group, resource.type, resource.id, disputed, row)
+        made = serialised(united)
+        meta, start = self._meta_of(made)
+        self._database.execute(
+            "UPDATE temp.planned SET sha256 = ?, meta = ?, body = ? WHERE num = ?",
+            (hashlib.sha256(made.body).digest(), meta, start + made.body[1:], *earlier),
+        )
+
+    def _compare_united(self) -> None:
+        """Say what changes of the shared resources, now that all contributions are known."""
+        found = self._database.execute(
+            "SELECT num, type, id, sha256, meta FROM temp.planned WHERE num IN (SELECT num FROM temp.united)"
+        )
+        while rows := found.fetchmany(_COMPARED_AT_ONCE):
+            known = self._known([(kind, key) for _, kind, key, *_ in rows])
+            changes = []
+            for number, kind, key, sha256, meta in rows:
+                change = _change(known.get((kind, key)), sha256, meta)
+                self._counts.setdefault(change, Counter())[kind] += 1
+                changes.append((change, number))
+            self._database.executemany("UPDATE temp.planned SET change = ? WHERE num = ?", changes)
+
+    def _refuse_duplicates(self) -> None:
+        """Refuse what was made a second time under the same id; the first is used."""
+        twice = self._database.execute(
+            "SELECT type, id FROM temp.planned WHERE change <> 'refused' GROUP BY type, id HAVING count(*) > 1"
+        ).fetchall()
+        code = IssueCode.DUPLICATE_RESOURCE
+        for kind, key in twice:
+            (_, _, _, row, origin, _), *others = self._database.execute(
+                "SELECT num, change, seq, row, origin, sheet FROM temp.planned JOIN temp.origin USING (seq)"
+                " WHERE type = ? AND id = ? AND change <> 'refused' ORDER BY num",
+                (kind, key),
+            ).fetchall()
+            for number, change, _, again, record, sheet in others:
+                place = f"row {row} ({origin})" if again != row else "the same row"
+                message = f"{kind}/{key} was already made from {place}"
+                self.refused.append(
+                    Issue(code.code, message, row=again, sheet=sheet, record=record, suggestion=code.suggestion)
+                )
+                self._counts[change][kind] -= 1
+                self._database.execute("UPDATE temp.planned SET change = 'refused' WHERE num = ?", (number,))
 
     def _dispute(self, group: Group, kind: str, key: str, elements: Sequence[str], row: int | None) -> None:
         code = IssueCode.CONFLICTING_PATIENT
@@ -232,3 +424,9 @@ class Plan:
                     suggestion=code.suggestion,
                 )
             )
+
+
+def _change(known: tuple[bytes, bytes, int] | None, sha256: bytes, meta: bytes) -> str:
+    if known is None:
+        return "created"
+    return "unchanged" if known == (sha256, meta, 0) else "updated"

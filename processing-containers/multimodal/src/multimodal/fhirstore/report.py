@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from multimodal.fhirstore.writes import Outcome
+from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.resources.serialised import Serialised
 
@@ -54,8 +56,6 @@ class LoadReport:
         Resources that were not stored.
     warnings : list of str
         What a person should know.
-    written : list of str
-        References (``Type/id``) of what was created, updated or marked as entered in error.
     recovered : bool
         An earlier load did not end; this one completed it.
     """
@@ -67,13 +67,27 @@ class LoadReport:
     absent: Counter[str] = field(default_factory=Counter)
     refused: list[Issue] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    written: list[str] = field(default_factory=list)
     recovered: bool = False
 
     @property
     def total(self) -> int:
         """Number of resources that were written or deleted."""
         return self.created.total() + self.updated.total() + self.deleted.total()
+
+    def refuse(self, outcome: Outcome, code: IssueCode) -> None:
+        """Note what the target refused."""
+        for refusal in outcome.refused:
+            write = refusal.write
+            self.refused.append(
+                Issue(
+                    code.code,
+                    f"{write.reference}: {refusal.reason}",
+                    row=write.row,
+                    sheet=write.sheet,
+                    record=write.origin,
+                    suggestion=code.suggestion,
+                )
+            )
 
     def counts(self) -> dict[str, int]:
         """Return the counters under names for people, e.g. ``{"Patient created": 12}``."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import requests
 
-from multimodal.fhirstore.bodies import SHARED, SOURCE, WRITER, source_of, writers_of
+from multimodal.fhirstore.bodies import SHARED, SOURCE, WRITER, body_hash, source_of, writers_of
 from multimodal.fhirstore.errors import ConflictError, EndlessPagesError, FhirRefusedError
-from multimodal.fhirstore.sending import deliver, post_once, send
-from multimodal.fhirstore.writes import Outcome, Write
+from multimodal.fhirstore.sending import Sender
+from multimodal.fhirstore.writes import Merge, Outcome, Write
 from multimodal.model.errors import RemoteError
 from multimodal.resources.rules import resource_types
 from multimodal.transport.session import HttpSession, NotFoundError
@@ -23,9 +23,9 @@ _REFUSALS = frozenset({400, 409, 412, 413, 422})
 _HEADERS = {
     "Accept": "application/fhir+json",
     "Content-Type": "application/fhir+json; charset=utf-8",
-    # HAPI repeats a transaction itself that collides with another one
-    "X-Retry-On-Version-Conflict": "retry; max-retries=5",
 }
+# HAPI repeats a transaction itself that collides with another one; where a version must match, that would not help.
+_REPEATED = {**_HEADERS, "X-Retry-On-Version-Conflict": "retry; max-retries=5"}
 
 
 class FhirServer:
@@ -37,7 +37,7 @@ class FhirServer:
         Session of a store of kind fhir.
     """
 
-    shared_at_once = 100
+    order: Literal["patient", "name"] = "patient"
 
     def __init__(self, session: HttpSession) -> None:
         self._session = session
@@ -152,29 +152,42 @@ class FhirServer:
         """
         return self.post_entries([orjson.dumps(entry) for entry in entries])
 
-    def post_entries(self, entries: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Post a transaction of entries that are JSON already; see `transaction`."""
-        return self._post(b'{"resourceType":"Bundle","type":"transaction","entry":[' + b",".join(entries) + b"]}")
+    def post_entries(self, entries: Sequence[bytes], *, versioned: bool = False) -> list[dict[str, Any]]:
+        """Post a transaction of entries that are JSON already; see `transaction`.
 
-    def write(self, groups: Iterable[Sequence[Write]]) -> Iterator[Outcome]:
+        Where it is `versioned`, a conflict is told at once instead of being tried again by the server.
+        """
+        bundle = b'{"resourceType":"Bundle","type":"transaction","entry":[' + b",".join(entries) + b"]}"
+        return self._post(bundle, _HEADERS if versioned else _REPEATED)
+
+    def write(self, groups: Iterable[Sequence[Write]], merge: Merge) -> Iterator[Outcome]:
         """Write `groups`, each in one transaction, and yield what became of them as it is acknowledged."""
-        return send(self.post_entries, groups)
+        return Sender(self, merge).send(groups)
 
-    def write_shared(self, writes: Sequence[Write]) -> Outcome:
-        """Write shared resources, each under its `version`; see `Target`."""
-        try:
-            return post_once(self.post_entries, writes)
-        except ConflictError:
-            raise
-        except FhirRefusedError:
-            return deliver(self.post_entries, [[write] for write in writes])
+    def earlier(self, resource_type: str, resource_id: str, sha256: bytes) -> dict[str, Any] | None:
+        """Return the last version whose `body_hash` is `sha256`, from the server's history."""
+        path = f"{resource_type}/{quote(resource_id, safe='')}/_history"
+        bundle = self._get(path) or {}
+        for entry in bundle.get("entry", ()):
+            if "resource" in entry and body_hash(entry["resource"]) == sha256:
+                found: dict[str, Any] = entry["resource"]
+                return found
+        return None
+
+    def lacks(self, references: Sequence[tuple[str, str]]) -> bool:
+        """Say whether any of `references` is not there: the server was emptied, or set back."""
+        return len(self.read_many(references)) < len(references)
+
+    def is_named(self, reference: str) -> bool:
+        """Say no: a server that guards references refuses to delete what is named."""
+        return False
 
     def _batch(self, urls: Sequence[str]) -> list[dict[str, Any]]:
         entries = [{"request": {"method": "GET", "url": url}} for url in urls]
         return self._post(orjson.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}))
 
-    def _post(self, bundle: bytes) -> list[dict[str, Any]]:
-        answer = self._session.request("POST", "", headers=_HEADERS, data=bundle, expect=_REFUSALS)
+    def _post(self, bundle: bytes, headers: Mapping[str, str] = _REPEATED) -> list[dict[str, Any]]:
+        answer = self._session.request("POST", "", headers=headers, data=bundle, expect=_REFUSALS)
         self._check(answer, "bundle")
         entries: list[dict[str, Any]] = self._json(answer).get("entry", [])
         return entries

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import orjson
 
@@ -32,8 +31,10 @@ def released(target: Target, known: Manifest, gone: set[str]) -> Iterator[tuple[
         None where the Provenance named nothing else: ``Provenance.target`` is 1..* (FHIR R4 Provenance), so it
         is deleted. The server's history keeps what was stated.
     """
-    entries = {entry.resource_id: entry for entry in known.entries() if entry.resource_type == _PROVENANCE}
-    bodies = target.read_many([(_PROVENANCE, key) for key in entries]) if gone else {}
+    if not gone:
+        return
+    entries = {entry.resource_id: entry for entry in known.select("type = ? AND NOT withdrawn", (_PROVENANCE,))}
+    bodies = target.read_many([(_PROVENANCE, key) for key in entries])
     for (_, key), body in bodies.items():
         if not gone & references_in(body.get("target", ())):
             continue
@@ -41,6 +42,6 @@ def released(target: Target, known: Manifest, gone: set[str]) -> Iterator[tuple[
         if "target" in kept:
             sha256 = body_hash(kept)
             written = Write(_PROVENANCE, key, orjson.dumps(kept), sha256, entry.origin, entry.row)
-            yield written, replace(entry, sha256=sha256)
+            yield written, entry._replace(sha256=sha256)
         else:
             yield Write(_PROVENANCE, key, None, entry.sha256, entry.origin, entry.row), None

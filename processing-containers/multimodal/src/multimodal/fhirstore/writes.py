@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
+
+import orjson
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One resource to write or delete.
 
     Parameters
@@ -16,11 +17,19 @@ class Write:
     resource_type, resource_id : str
         Its name.
     body : bytes or None
-        The resource as JSON; None deletes it.
+        The resource as JSON; None deletes it. Of a shared resource what we contribute to it.
     sha256 : bytes
         Hash of what we contribute, for the manifest.
     origin, row, sheet : str, int and str
         Where it came from.
+    patient : str
+        Id of the Patient that it belongs to.
+    meta, content : bytes
+        Two more hashes for the manifest, see `Entry`.
+    before : bytes or None
+        Of a shared resource what we contributed last time; None where it is not known.
+    shared : bool
+        Whether other sources contribute to it: what is there is read and merged.
     version : str or None
         The version this one follows (If-Match); None where nobody else writes it.
     """
@@ -32,12 +41,22 @@ class Write:
     origin: str = ""
     row: int | None = None
     sheet: str = ""
+    patient: str = ""
+    meta: bytes = b""
+    content: bytes = b""
+    before: bytes | None = None
+    shared: bool = False
     version: str | None = None
 
     @property
     def reference(self) -> str:
         """``Type/id``."""
         return f"{self.resource_type}/{self.resource_id}"
+
+    def contribution(self) -> dict[str, Any]:
+        """Return what we contribute, as a new dict."""
+        made: dict[str, Any] = orjson.loads(self.body or b"{}")
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +78,39 @@ class Outcome:
         resources were left out has the hash of what was stored.
     refused : sequence of Refusal
         What it refused.
+    same : sequence of Write
+        Shared resources that held our contribution already, so that nothing was sent.
+    warnings : sequence of str
+        What a person should know.
+    kind : str
+        Where it is given, all planned writes of this type are stored, those in `same` apart, and none is listed.
     """
 
     stored: Sequence[tuple[Write, bool]] = ()
     refused: Sequence[Refusal] = ()
+    same: Sequence[Write] = ()
+    warnings: Sequence[str] = ()
+    kind: str = ""
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(
+            [*self.stored, *other.stored],
+            [*self.refused, *other.refused],
+            [*self.same, *other.same],
+            [*self.warnings, *other.warnings],
+        )
+
+
+class Merged(NamedTuple):
+    """A contribution united with what the target has."""
+
+    write: Write | None
+    """What to send; None where the target has all of it."""
+    warnings: Sequence[str] = ()
+
+
+Merge = Callable[[Write, Mapping[str, Any] | None], Merged]
+"""Unites a shared write with the current resource (None where there is none)."""
 
 
 class Target(Protocol):
@@ -70,11 +118,11 @@ class Target(Protocol):
 
     Attributes
     ----------
-    shared_at_once : int
-        How many shared resources `write_shared` takes best.
+    order : {'patient', 'name'}
+        How writes come best: those of one patient together, or by type and id.
     """
 
-    shared_at_once: int
+    order: Literal["patient", "name"]
 
     @property
     def name(self) -> str:
@@ -90,17 +138,14 @@ class Target(Protocol):
     def of_source(self, source: str) -> Iterator[dict[str, Any]]:
         """Yield the resources that `source` wrote or contributed to, as far as the target can tell."""
 
-    def previous(self, resource_type: str, resource_id: str) -> dict[str, Any] | None:
-        """Return the version before the current one, or None where there is none."""
+    def earlier(self, resource_type: str, resource_id: str, sha256: bytes) -> dict[str, Any] | None:
+        """Return the last version whose `body_hash` is `sha256`, or None where there is none (any more)."""
 
-    def write(self, groups: Iterable[Sequence[Write]]) -> Iterator[Outcome]:
+    def lacks(self, references: Sequence[tuple[str, str]]) -> bool:
+        """Say, cheaply, whether any of `references` is gone: then the target is not what we remember."""
+
+    def is_named(self, reference: str) -> bool:
+        """Say whether any resource refers to `reference`, where the target itself would not mind."""
+
+    def write(self, groups: Iterable[Sequence[Write]], merge: Merge) -> Iterator[Outcome]:
         """Write `groups`, each of them together, and yield what became of them as it is acknowledged."""
-
-    def write_shared(self, writes: Sequence[Write]) -> Outcome:
-        """Write shared resources, each under its `version` ("" where it must not exist yet).
-
-        Raises
-        ------
-        ConflictError
-            If another writer came in between; read, merge and try again.
-        """
