@@ -71,7 +71,7 @@ def report() -> ImportReport:
 def test_all_reports_go_to_the_folder_and_the_bucket(tmp_path: Path) -> None:
     bucket = FolderBucket(tmp_path / "bucket")
     write_reports(report(), report_dir=tmp_path / "report", bucket=bucket, run_id="r1")
-    names = ["errors.csv", "quarantine.csv", "report.html", "report.json"]
+    names = ["errors.csv", "findings.csv", "ledger-lines.csv", "quarantine.csv", "report.html", "report.json"]
     assert sorted(file.name for file in (tmp_path / "report").iterdir()) == names
     assert list(bucket.list("reports/r1/")) == [f"reports/r1/{name}" for name in names]
     content = json.loads((tmp_path / "report/report.json").read_text())

@@ -155,6 +155,14 @@ def compare(
         return Findings(all_, counts, before.day, _ledger_notes(ledger, mapping_id), ledger_key(mapping_id))
 
 
+def first_findings(issues: Iterable[Issue]) -> Findings:
+    """Return the findings of an import of which no earlier one and no ledger is known: all are new."""
+    day = dt.date.today().isoformat()
+    all_: Spooled[Finding] = Spooled(_to_json, _from_json)
+    all_.extend(Finding(issue, State.NEW, day) for issue in issues)
+    return Findings(all_, Counter({State.NEW: len(all_)} if all_ else {}))
+
+
 def state_key(mapping_id: str) -> str:
     """Return where the bucket keeps the findings of the last import."""
     return f"state/findings/{mapping_id}.csv"

@@ -6,18 +6,17 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
 from multimodal.bucket import Bucket
-from multimodal.fhirstore import Deletes, Group, LoadReport, Target, load, written_by
+from multimodal.fhirstore import Deletes, Group, LoadReport, Target, load
 from multimodal.mapping import Mapping as ClinicalMapping
 from multimodal.mapping import MappingRun, TooManyErrorsError, load_mapping, run_mapping
 from multimodal.model.errors import DataRefusedError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import WorkflowResult
-from multimodal.resources.provenance import TARGETS, provenances
+from multimodal.resources.provenance import provenances
 from multimodal.workflows.ledger import read_ledger
 from multimodal.workflows.manifests import manifest_in
 from multimodal.workflows.told import Told
@@ -100,7 +99,7 @@ def import_clinical(
             if not report.total and not report.unchanged:
                 work.told.loaded(report)
                 raise NothingUsableError(rows.rows)
-            if not dry_run and (report.total or report.recovered):
+            if not dry_run:
                 work.state_origin(report, target, manifest)
     except DataRefusedError as error:
         work.told.tell(refusal=str(error))
@@ -115,6 +114,7 @@ class _Import:
     def __init__(self, mapping: ClinicalMapping, told: Told) -> None:
         self._mapping = mapping
         self.told = told
+        self._references: list[str] = []
 
     def open(self, files: Sequence[Path], progress: Progress) -> MappingRun:
         """Open the tables; where they have too many errors, gather what is wrong before saying so."""
@@ -133,24 +133,25 @@ class _Import:
         """Yield the resources of each row; keep its issues, and its text where it has any."""
         for row, resources, issues, patient in rows:
             self.told.row(row, issues)
+            self._references.extend(resource.reference for resource in resources)
             if resources or issues:
                 yield Group(resources, row.record, row.number, row.sheet, incomplete=bool(issues), patient=patient)
 
     def state_origin(self, report: LoadReport, target: Target, manifest: Path) -> None:
-        """Store a Provenance of what this run wrote, and of what a run wrote that it completes."""
+        """Store a Provenance of what was written; after a load that completes another, of all there is."""
+        written = report.written
+        if report.recovered:
+            refused = {issue.message.partition(":")[0] for issue in report.refused}
+            written = sorted(set(self._references) - refused)
+        if not written:
+            return
         inputs = {"mapping": self._mapping.sha256}
         tables = sorted(sha256 for name, sha256 in self.told.hashes.items() if name != "mapping")
         inputs |= {f"table {number}": sha256 for number, sha256 in enumerate(tables, start=1)}
         software = " ".join(*self.told.versions.items())
-        written = written_by(manifest, self.told.run_id)
-        told = load(
-            (
-                Group([resource])
-                for targets in iter(lambda: list(islice(written, TARGETS)), [])
-                for resource in provenances(self._mapping.id, targets, inputs=inputs, software=software)
-            ),
-            target, manifest, source=self._mapping.id, scope="provenance", run=self.told.run_id,
-        )  # fmt: skip
+        stated = provenances(self._mapping.id, written, inputs=inputs, software=software)
+        groups = (Group([resource]) for resource in stated)
+        told = load(groups, target, manifest, source=self._mapping.id, scope="provenance", run=self.told.run_id)
         report.created += told.created
         report.refused.extend(told.refused)
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from multimodal.model.issue_codes import IssueCode
 from multimodal.model.results import WorkflowResult
+from multimodal.tables.rows import SourceSpec
+from multimodal.workflows.findings import Findings, State, first_findings
+from multimodal.workflows.masking import Masking
+from multimodal.workflows.refused import RefusedRow
+
+Counted = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(slots=True)
@@ -22,40 +30,115 @@ class ImportReport:
     changes : mapping
         Resource type to its counts (created, updated, unchanged, deleted, absent).
     columns : mapping of str to mapping
-        ``mapped``, ``ignored``, ``unmapped``, ...: column to what is said of it.
+        ``mapped``, ``ignored``, ``not in the mapping``, ...: column to what is said of it.
     values : mapping
         Column to kind (``inexact``, ...) to source value, counted.
+    filled : mapping of str to int
+        Column with a translation table to the number of its cells that are not empty.
+    units, dates : mapping
+        Column to the units, and the formats of dates, that it holds, counted.
+    decimals : mapping of str to str
+        Column to the decimal sign that was decided for it.
     found : mapping
         File to what its reader found out.
     refusal : str
         Why nothing was stored; empty where something was.
     dry_run : bool
         Nothing was to be stored.
-    quarantine : list of mapping
-        Original cells of the rows with an error.
+    run : mapping of str to str
+        What is told of the run itself: its id, when it began, where it wrote.
+    refused : sequence of RefusedRow
+        The rows with an error.
+    findings : Findings
+        The issues and their history; without one, all are new.
+    files : sequence of Path
+        The tables.
+    source : SourceSpec
+        How they were read.
+    keys : sequence of str
+        Headers of the columns that name a row.
+    masking : Masking
+        What the pages do not show.
     """
 
     title: str
     result: WorkflowResult
-    changes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    changes: Counted = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    values: Mapping[str, Counted] = field(default_factory=dict)
+    filled: Mapping[str, int] = field(default_factory=dict)
+    units: Counted = field(default_factory=dict)
+    dates: Counted = field(default_factory=dict)
+    decimals: Mapping[str, str] = field(default_factory=dict)
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     refusal: str = ""
     dry_run: bool = False
-    quarantine: list[Mapping[str, str]] = field(default_factory=list)
+    run: Mapping[str, str] = field(default_factory=dict)
+    refused: Sequence[RefusedRow] = ()
+    findings: Findings | None = None
+    files: Sequence[Path] = ()
+    source: SourceSpec = field(default_factory=SourceSpec)
+    keys: Sequence[str] = ()
+    masking: Masking = field(default_factory=Masking)
+
+    @property
+    def history(self) -> Findings:
+        """The findings; where nothing is known of earlier imports, all are new."""
+        if self.findings is None:
+            self.findings = first_findings(self.result.issues)
+        return self.findings
 
     def as_json(self) -> dict[str, Any]:
-        """Return the content of ``report.json``."""
+        """Return the content of ``report.json``, without what identifies a person."""
+        findings = self.history
         return {
             **self.result.as_json(),
             "title": self.title,
             "dry_run": self.dry_run,
             "refusal": self.refusal,
-            "changes": {kind: dict(counts) for kind, counts in self.changes.items()},
-            "columns": {what: dict(columns) for what, columns in self.columns.items()},
-            "values": {
-                column: {kind: dict(values) for kind, values in kinds.items()} for column, kinds in self.values.items()
+            "run": dict(self.run),
+            "findings": {
+                **{state.value: findings.counts[state] for state in State},
+                "compared with": findings.before,
+                "ledger": findings.ledger,
             },
-            "found": {file: dict(found) for file, found in self.found.items()},
+            "changes": _plain(self.changes),
+            "columns": _plain(self.columns),
+            "values": self.masking.values(self.values),
+            "translated": self.translated(),
+            "units": _plain(self.units),
+            "date formats": _plain(self.dates),
+            "decimal signs": dict(self.decimals),
+            "found": _plain(self.found),
         }
+
+    def translated(self) -> dict[str, dict[str, int]]:
+        """Return, for each column with a translation table, how many of its cells became what.
+
+        ``exact``, then each kind of loss, then ``refused``. A cell may be read more than once, so that the kinds of
+        loss of a column with several uses can add up to more than its cells; ``exact`` is never below zero.
+        """
+        wrong = {
+            column: times
+            for (code, column), times in self.result_codes().items()
+            if code == IssueCode.NOT_IN_TABLE.code
+        }
+        told = {}
+        for column, cells in self.filled.items():
+            kinds = {kind: sum(counted.values()) for kind, counted in self.values.get(column, {}).items()}
+            refused = wrong.get(column, 0)
+            exact = max(0, cells - sum(kinds.values()) - refused)
+            told[column] = {"cells": cells, "exact": exact, **kinds, "refused": refused}
+        return told
+
+    def result_codes(self) -> dict[tuple[str, str], int]:
+        """Return code and column of the issues, counted."""
+        counts: dict[tuple[str, str], int] = {}
+        for issue in self.result.issues:
+            key = (issue.code, issue.column)
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+
+def _plain(nested: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: dict(inner) for name, inner in nested.items()}

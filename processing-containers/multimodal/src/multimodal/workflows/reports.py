@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from multimodal.bucket import Bucket
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
+from multimodal.workflows.csv_files import csv_bytes, issue_line, write_csv
+from multimodal.workflows.findings import State, write_findings, write_ledger_lines
 from multimodal.workflows.import_report import ImportReport
 from multimodal.workflows.report_page import report_page
 
-# A spreadsheet takes a cell that begins like this for a formula and would run it; numbers are harmless.
-_FORMULA = re.compile(r"[=+\-@\t\r]")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
-
 
 def write_reports(report: ImportReport, *, report_dir: Path | None, bucket: Bucket, run_id: str) -> None:
-    """Write errors.csv, quarantine.csv, report.json and report.html.
+    """Write errors.csv, quarantine.csv, findings.csv, ledger-lines.csv, report.json, report.html and the workbooks.
 
     Parameters
     ----------
@@ -35,47 +31,67 @@ def write_reports(report: ImportReport, *, report_dir: Path | None, bucket: Buck
         They go to ``reports/<run_id>/`` there as well, where users of a platform can see them.
     run_id : str
         Id of the run.
+
+    Notes
+    -----
+    All are written to disk line by line: a table in which everything is wrong needs no more memory than another one.
     """
-    contents = {
-        "errors.csv": errors_csv(report.result.issues),
-        "quarantine.csv": quarantine_csv(report.quarantine),
-        "report.json": orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2) + b"\n",
-        "report.html": report_page(report).encode(),
-    }
-    for name, content in contents.items():
-        bucket.write(f"reports/{run_id}/{name}", content)
-        if report_dir is not None:
-            _write(report_dir / name, content)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_errors(report.result.issues, folder / "errors.csv")
+        _write_quarantine(report, folder / "quarantine.csv")
+        if report.history.all:
+            write_findings(report.history, folder / "findings.csv")
+            write_ledger_lines(report.history, folder / "ledger-lines.csv")
+        _write_workbooks(report, folder)
+        (folder / "report.json").write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
+        (folder / "report.html").write_text(report_page(report), encoding="utf-8", errors="backslashreplace")
+        for path in sorted(folder.iterdir()):
+            bucket.write_file(f"reports/{run_id}/{path.name}", path)
+            if report_dir is not None:
+                _put(path, report_dir)
 
 
-def errors_csv(issues: Sequence[Issue]) -> bytes:
-    """Return ``errors.csv``: UTF-8 with a byte order mark, by which Excel knows the encoding."""
-    rows = [{name: getattr(issue, name) for name in ERRORS_CSV_COLUMNS} for issue in issues]
-    return _csv(ERRORS_CSV_COLUMNS, rows)
+def errors_csv(issues: Iterable[Issue]) -> bytes:
+    """Return ``errors.csv`` of a few issues: UTF-8 with a byte order mark, by which Excel knows the encoding."""
+    return csv_bytes(ERRORS_CSV_COLUMNS, map(issue_line, issues))
+
+
+def write_errors(issues: Iterable[Issue], path: Path) -> None:
+    """Write ``errors.csv``, line by line."""
+    write_csv(path, ERRORS_CSV_COLUMNS, map(issue_line, issues))
 
 
 def quarantine_csv(rows: Sequence[Mapping[str, str]]) -> bytes:
     """Return ``quarantine.csv``: the original text of rows with an error, to be corrected."""
-    columns = dict.fromkeys(["row", "sheet", *(name for row in rows for name in row)])
-    return _csv(tuple(columns), rows)
+    return csv_bytes(_columns(rows), rows)
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow([_harmless(name) for name in columns])
-    writer.writerows([_harmless(row.get(name)) for name in columns] for row in rows)
-    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace")
+def _write_quarantine(report: ImportReport, path: Path) -> None:
+    columns = _columns(row.line for row in report.refused)
+    write_csv(path, columns, (row.line for row in report.refused))
 
 
-def _harmless(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+def _columns(rows: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    columns = {"row": None, "sheet": None}
+    for row in rows:
+        columns.update(dict.fromkeys(row))
+    return tuple(columns)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_workbooks(report: ImportReport, folder: Path) -> None:
+    findings = report.history
+    if not report.files or not (findings.open or findings.counts[State.ACCEPTED]):
+        return
+    # Half a second, which an import without findings does not need.
+    from multimodal.workflows.checked_workbook import CheckedWorkbooks
+
+    CheckedWorkbooks(report.source, report.keys, report.refused).write(report.files, report.found, findings, folder)
+
+
+def _put(path: Path, folder: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / path.name)
     except OSError as error:
-        raise ConfigurationError(f"cannot write the report: {error.strerror}", file=path) from error
+        raise ConfigurationError(f"cannot write the report: {error.strerror}", file=folder / path.name) from error
