@@ -101,6 +101,7 @@ def test_a_long_row_cannot_be_placed(tmp_path: Path) -> None:
     table = table_of(tmp_path, "id,x,y\na,1,2,5\nb,2,3\n")
     rows: list[Row] = list(table.rows)
     assert not rows[0].usable
+    assert dict(rows[0].values) == {"id": "a", "x": "1", "y": "2", "(4)": "5"}
     assert rows[0].problems[0].code == "E503"
     assert rows[0].problems[0].value == "a,1,2,5"
     assert rows[1].usable

@@ -127,9 +127,10 @@ def test_a_long_sheet_gives_each_value_under_its_name(tmp_path: Path) -> None:
 
 def test_a_value_without_a_name_is_reported(tmp_path: Path) -> None:
     table = read_table(workbook(tmp_path, long_sheet(["a", "hb", 1, ""], ["b", None, 7, ""])), spec(long=LONG))
-    problems = [row.problems for row in table.rows]
-    assert problems[0] == ()
-    (issue,) = problems[1]
+    good, bad = table.rows
+    assert good.problems == ()
+    (issue,) = bad.problems
+    assert (bad.usable, bad.values["id"]) == (False, "b")
     assert (issue.code, issue.row, issue.sheet, issue.column, issue.value) == ("E504", 3, "labs", "test", "7")
     assert table.issues == [issue]
 

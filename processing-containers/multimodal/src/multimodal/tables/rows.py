@@ -120,7 +120,7 @@ class Row(NamedTuple):
     problems : tuple of Issue
         What is wrong with the row as a whole.
     usable : bool
-        False where the cells cannot be told apart; `values` is empty then.
+        False where the cells cannot be told apart: nothing is made of `values` then, they are only shown to people.
     """
 
     number: int

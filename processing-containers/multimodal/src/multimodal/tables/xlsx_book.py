@@ -13,10 +13,10 @@ from xml.etree.ElementTree import ParseError
 import python_calamine as calamine
 
 from multimodal.tables.errors import EmptyTableError, EncryptedTableError, TableError, WrongFormatError
+from multimodal.tables.file_kinds import OLE, kind_of_file
 from multimodal.tables.xlsx_errors import error_cells
 from multimodal.tables.xlsx_parts import Range, declares_entities, merged_cells
 
-_OLE = b"\xd0\xcf\x11\xe0"
 # What broken archives and XML raise in the standard library, and calamine for sheets that are broken.
 _BROKEN = (calamine.CalamineError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
 # openpyxl lets through whatever a broken part leads to.
@@ -167,11 +167,14 @@ def _open(path: Path) -> Any:
     except calamine.PasswordError as error:
         raise EncryptedTableError(path, "is protected by a password; save a copy without one") from error
     except (calamine.CalamineError, OSError) as error:
-        if head.startswith(_OLE) and path.suffix.lower() != ".xls":
+        if head.startswith(OLE) and path.suffix.lower() != ".xls":
             # An encrypted xlsx is an OLE container (MS-OFFCRYPTO), as is an old xls under a new name.
             raise EncryptedTableError(
                 path, "is protected by a password, or an old .xls; save a copy as .xlsx"
             ) from error
+        what = kind_of_file(head)
+        if what and not head.startswith(b"PK"):
+            raise WrongFormatError(path, f"is named like a workbook but is {what}") from error
         if _is_text(path):
             raise WrongFormatError(path, "is named like a workbook but is a text table; name it .csv") from error
         raise WrongFormatError(path, f"is named like a workbook but cannot be read as one ({error})") from error

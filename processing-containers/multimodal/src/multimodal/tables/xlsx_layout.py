@@ -176,6 +176,6 @@ class _Long:
                     suggestion=f"fill in {self._name!r}, or clear the value",
                 )
                 self._table.issues.append(issue)
-                yield row._replace(values=values, problems=(*row.problems, issue))
+                yield row._replace(values=values, problems=(*row.problems, issue), usable=False)
             else:
                 yield row._replace(values=values)
