@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 
@@ -13,9 +12,7 @@ import pytest
 from multimodal.mapping import load_mapping, run_mapping
 from multimodal.mapping.schema import schema
 from multimodal.model.issue_codes import IssueCode
-from multimodal.model.issues import ERRORS_CSV_COLUMNS
-from multimodal.resources.checks import check_resource
-from multimodal.resources.shapes import validate_fully
+from multimodal.workflows.mapping_tests import run_mapping_tests
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 STUDIES = sorted(path.name for path in (MAPPINGS / "tests").iterdir() if path.is_dir())
@@ -34,22 +31,11 @@ def test_every_shipped_mapping_loads(file: Path) -> None:
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_a_study_gives_what_is_expected(study: str, tmp_path: Path) -> None:
-    folder = MAPPINGS / "tests" / study
-    run = run_mapping(load_mapping(MAPPINGS / f"{study}.yaml"), sorted((folder / "input").iterdir()))
-    resources, issues = tmp_path / "resources.ndjson", tmp_path / "errors.csv"
-    with resources.open("wb") as out, issues.open("w", encoding="utf-8", newline="") as table:
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(ERRORS_CSV_COLUMNS)
-        for result in run:
-            for made in result.resources:
-                resource = made.resource()
-                assert check_resource(resource) + validate_fully(resource) == []
-                out.write(orjson.dumps(resource, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS))
-            writer.writerows([getattr(issue, name) for name in ERRORS_CSV_COLUMNS] for issue in result.issues)
-    for made_file in (resources, issues):
-        expected = folder / "expected" / made_file.name
-        assert made_file.read_text(encoding="utf-8") == expected.read_text(encoding="utf-8"), expected.name
+def test_a_study_gives_what_is_expected(study: str) -> None:
+    """What `multimodal mapping test` runs: every resource is validated by the model on the way."""
+    for ended in run_mapping_tests(MAPPINGS, [study]):
+        assert not ended.differences, "\n".join((ended.study, *ended.differences))
+        assert ended.resources
 
 
 def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from multimodal.model.errors import MultimodalError
 # verb -> (module that holds a click command named `command`, the line in --help)
 VERBS = {
     "import": ("multimodal.cli.import_tables", "Import tables through a mapping file, into a FHIR server or a folder."),
+    "mapping": ("multimodal.cli.mapping", "Draft, check, preview and test mapping files."),
     "pull": ("multimodal.cli.pull", "Fetch DICOM series from a store, verified, into a folder."),
     "push": ("multimodal.cli.push", "Send the DICOM files of a folder to a store."),
     "radiomics": ("multimodal.cli.radiomics", "Compute radiomics features of a series and its masks."),

@@ -5,6 +5,6 @@ From the columns' dictionary, their values, and a lexicon of what clinical colum
 
 from multimodal.drafting.document import draft_yaml
 from multimodal.drafting.draft import Draft, DraftedTable, draft_tables
-from multimodal.drafting.proposals import Guess, Proposal
+from multimodal.drafting.proposals import TODO, Guess, Proposal
 
-__all__ = ["Draft", "DraftedTable", "Guess", "Proposal", "draft_tables", "draft_yaml"]
+__all__ = ["TODO", "Draft", "DraftedTable", "Guess", "Proposal", "draft_tables", "draft_yaml"]

@@ -14,8 +14,9 @@ _ENDS = re.compile(r"[\s,_]+(?:in\s+)?([^\s,_]{1,20})$")
 _UNIT_LIKE = re.compile(r"[^A-Za-z\s]|^[A-Za-zµμ°%]{1,3}$")
 # Words for units; and pH, which would else be a picohenry.
 _SPOKEN = {
-    "ph": "", "years": "a", "year": "a", "yrs": "a", "jahre": "a", "jahren": "a", "ans": "a", "annees": "a", "anni": "a",
-    "anos": "a", "años": "a", "months": "mo", "monate": "mo", "mois": "mo", "meses": "mo", "mesi": "mo", "days": "d",
+    "ph": "", "years": "a", "year": "a", "yrs": "a", "jahre": "a", "jahren": "a", "ans": "a", "annees": "a",
+    "anni": "a", "anos": "a", "años": "a", "months": "mo", "monate": "mo", "mois": "mo", "meses": "mo", "mesi": "mo",
+    "days": "d",
     "tage": "d", "tagen": "d", "jours": "d", "dias": "d", "días": "d", "giorni": "d", "weeks": "wk", "wochen": "wk",
     "minutes": "min", "sec": "s", "seconds": "s", "mmhg": "mm[Hg]", "mm hg": "mm[Hg]", "bpm": "/min", "lpm": "/min",
     "beats/min": "/min", "breaths/min": "/min", "kg/m2": "kg/m2", "pack years": "{PackYears}", "lbs": "[lb_av]",

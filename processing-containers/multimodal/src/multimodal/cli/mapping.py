@@ -1,0 +1,122 @@
+"""``multimodal mapping``: draft, check, preview and test mapping files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+
+from multimodal.cli import mapping_shown
+from multimodal.host.progress import ShownProgress
+from multimodal.model.errors import ConfigurationError
+from multimodal.model.exit_codes import ExitCode
+from multimodal.workflows.check_mapping import UndecidedError, check_mapping
+from multimodal.workflows.mapping_tests import run_mapping_tests
+from multimodal.workflows.preview_mapping import preview_mapping
+from multimodal.workflows.preview_page import preview_page
+from multimodal.workflows.suggest_mapping import suggest_mapping
+
+_file = click.Path(path_type=Path)
+
+
+@click.group("mapping")
+def command() -> None:
+    """Draft, check, preview and test mapping files (fhirmap: 1)."""
+
+
+@command.command("suggest")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_file)
+@click.option("--dictionary", type=_file, help="What describes the columns: a REDCap data dictionary.")
+@click.option("--sheet", "sheets", multiple=True, help="A sheet of the workbook; can be given several times.")
+@click.option("--type", "source_type", default="", help="csv, xlsx, redcap, odm, idc; else found by the file.")
+@click.option("--id", "id_", default="", help="Id of the mapping; else the name of the file.")
+@click.option("--system", default="", help="Identifier system of the patients, e.g. urn:my-hospital:pid.")
+@click.option("-o", "--output", type=_file, help="Write the draft here; else it is printed.")
+@click.option("--force", is_flag=True, help="Overwrite a draft that is there already.")
+def suggest(
+    files: tuple[Path, ...], dictionary: Path | None, sheets: tuple[str, ...], source_type: str, id_: str,
+    system: str, output: Path | None, force: bool,
+) -> None:  # fmt: skip
+    """Propose a mapping for tables that have none.
+
+    Each column gets a line with its reasons and how sure they are. What is not sure is left to decide (TODO), with
+    the best guesses beside it; `check` fails until all are decided.
+    """
+    if output is not None and output.exists() and not force:
+        raise ConfigurationError("there is a file already; add --force to write over it", file=output)
+    suggestion = suggest_mapping(
+        files, dictionary=dictionary, sheets=sheets, source_type=source_type, id_=id_, system=system
+    )
+    if output is None:
+        click.echo(suggestion.text, nl=False)
+        return
+    write_text(output, suggestion.text)
+    mapping_shown.show_draft(suggestion.draft, output)
+
+
+@command.command("check")
+@click.argument("mapping", type=_file)
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=_file)
+@click.option("--json", "as_json", is_flag=True, help="Print all that was found as JSON.")
+def check(mapping: Path, files: tuple[Path, ...], as_json: bool) -> int:
+    """Check a mapping file, and what it would make of tables; nothing is stored.
+
+    Exit codes: 0 the mapping is right (cells that would not come through are listed), 2 the mapping is wrong or
+    has a TODO left, 3 a table as a whole cannot be used.
+    """
+    try:
+        with ShownProgress() as progress:
+            result = check_mapping(mapping, files, progress=progress)
+    except UndecidedError as error:
+        mapping_shown.show_todos(mapping, error.todos, as_json=as_json)
+        return int(error.exit_code)
+    if as_json:
+        click.echo(orjson.dumps(result.as_json(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        mapping_shown.show_check(result)
+    return int(ExitCode.DONE)
+
+
+@command.command("preview")
+@click.argument("mapping", type=_file)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_file)
+@click.option("--rows", default=5, show_default=True, type=click.IntRange(1, 1000), help="Rows of each sheet or form.")
+@click.option("--html", type=_file, help="Write a page that stands alone, in place of printing.")
+def preview(mapping: Path, files: tuple[Path, ...], rows: int, html: Path | None) -> None:
+    """Show the first rows of tables beside what a mapping makes of them; nothing is stored."""
+    made = preview_mapping(mapping, files, rows=rows)
+    if html is None:
+        mapping_shown.show_preview(made)
+        return
+    write_text(html, preview_page(made))
+    click.echo(f"preview in {html}")
+
+
+@command.command("test")
+@click.argument("mappings", default="mappings", type=_file)
+@click.argument("studies", metavar="[STUDY]...", nargs=-1)
+@click.option("--update", is_flag=True, help="Write what comes out as the new expectation.")
+def test(mappings: Path, studies: tuple[str, ...], update: bool) -> int:
+    """Run the tests in MAPPINGS/tests: <study>/input through <study>.yaml has to give <study>/expected.
+
+    MAPPINGS is a folder of mappings (default: mappings); in its place the name of a study may stand.
+    """
+    if not mappings.is_dir() and not mappings.exists() and mappings == Path(mappings.name):
+        mappings, studies = Path("mappings"), (str(mappings), *studies)
+    return mapping_shown.show_tests(run_mapping_tests(mappings, studies, update=update))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`; a folder that is missing is made.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write: {error.strerror}", file=path) from error

@@ -1,0 +1,192 @@
+"""The first rows of a table beside what a mapping makes of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multimodal.mapping import Mapping as ClinicalMapping
+from multimodal.mapping import RowResult, load_mapping, run_mapping
+from multimodal.mapping.plan import Column, Form
+from multimodal.model.ids import resource_id
+from multimodal.model.issues import Issue
+
+_MADE_OF_COLUMNS = ("Observation", "Condition", "Procedure", "MedicationStatement")
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewCell:
+    """A cell and what becomes of it.
+
+    Parameters
+    ----------
+    column, value : str
+        Header and text.
+    verb : str
+        What the mapping does with the column; empty where it does not name it.
+    becomes : tuple of str
+        One line for each resource or element made of it.
+    issue : str
+        What is wrong with it.
+    """
+
+    column: str
+    value: str
+    verb: str
+    becomes: tuple[str, ...] = ()
+    issue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewResource:
+    """A resource: in one line, and whole."""
+
+    type: str
+    line: str
+    json: str
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """A row beside its resources."""
+
+    number: int
+    sheet: str
+    cells: tuple[PreviewCell, ...]
+    resources: tuple[PreviewResource, ...]
+    issues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first rows of the tables."""
+
+    mapping: str
+    rows: tuple[PreviewRow, ...]
+
+
+def preview_mapping(mapping_file: Path, files: Sequence[Path], *, rows: int = 5) -> Preview:
+    """Map the first `rows` rows of each sheet or form; nothing is stored.
+
+    Raises
+    ------
+    MappingError
+        If the mapping is wrong.
+    DataRefusedError
+        If a table as a whole cannot be used.
+    """
+    mapping = load_mapping(mapping_file)
+    seen: Counter[str] = Counter()
+    shown: list[PreviewRow] = []
+    for result in run_mapping(mapping, files):
+        seen[result.row.sheet] += 1
+        if seen[result.row.sheet] <= rows:
+            shown.append(_row(mapping, result))
+        if len(seen) >= len(mapping.forms) and all(count >= rows for count in seen.values()):
+            break
+    return Preview(mapping.title or mapping.id, tuple(shown))
+
+
+def _row(mapping: ClinicalMapping, result: RowResult) -> PreviewRow:
+    form = _form(mapping, result)
+    by_id = _columns_by_id(mapping, form, result)
+    resources = tuple(
+        PreviewResource(made.type, said(body), json.dumps(body, indent=2, ensure_ascii=False), by_id.get(made.id, ""))
+        for made in result.resources
+        for body in (made.resource(),)
+    )
+    cells = tuple(_cells(form, result, resources))
+    named = {cell.column for cell in cells}
+    other = tuple(_problem(issue) for issue in result.issues if issue.column not in named)
+    return PreviewRow(result.row.number, result.row.sheet, cells, resources, other)
+
+
+def _form(mapping: ClinicalMapping, result: RowResult) -> Form:
+    names = (result.row.sheet, "")
+    return next((form for name in names for form in mapping.forms if form.name == name), mapping.forms[0])
+
+
+def _columns_by_id(mapping: ClinicalMapping, form: Form, result: RowResult) -> dict[str, str]:
+    """Return the id that a resource of each column would have for this row -> the column's header in the file."""
+    values = result.row.values
+    key = result.row.key or tuple(values.get(_actual(form.columns[name], values), "").strip() for name in form.key)
+    parts = (mapping.id, form.name) if form.name else (mapping.id,)
+    return {
+        resource_id(kind, *parts, *key, column.identity): _actual(column, values)
+        for column in form.columns.values()
+        for kind in _MADE_OF_COLUMNS
+    }
+
+
+def _actual(column: Column, values: Mapping[str, str]) -> str:
+    return next((name for name in (column.header, *column.aliases) if name in values), column.header)
+
+
+def _cells(form: Form, result: RowResult, resources: Sequence[PreviewResource]) -> Iterator[PreviewCell]:
+    columns = {_actual(column, result.row.values): column for column in form.columns.values()}
+    problems = {issue.column: _problem(issue) for issue in result.issues}
+    patient = next((made.resource() for made in result.resources if made.type == "Patient"), {})
+    for header, value in result.row.values.items():
+        column = columns.get(header)
+        if column is None:
+            yield PreviewCell(header, value, "", issue=problems.get(header, ""))
+            continue
+        made = [resource.line for resource in resources if resource.column == header]
+        becomes = (*_elements(column, value, patient), *made)
+        yield PreviewCell(header, value, column.verb, becomes, problems.get(header, ""))
+
+
+def _elements(column: Column, value: str, patient: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a column that makes no resource of its own gives."""
+    if column.verb == "ignore":
+        yield f"left out: {column.reason}"
+    elif column.verb == "helper":
+        yield f"helper: {column.reason}"
+    elif column.verb == "into" and value.strip():
+        yield f"{column.resource}.{column.element}"
+    elif column.verb == "patient" and column.element == "id":
+        yield f"Patient {patient.get('id', '')[:9]}…" if patient else "Patient"
+    elif column.verb == "patient" and value.strip():
+        found = patient.get(column.element) or patient.get("deceasedBoolean") or patient.get("deceasedDateTime")
+        yield f"Patient.{column.element}" + (f" = {found}" if isinstance(found, str | bool) else "")
+
+
+def _problem(issue: Issue) -> str:
+    return f"{issue.code} {issue.message}"
+
+
+def said(resource: Mapping[str, Any]) -> str:
+    """Return what a resource says, in one line."""
+    kind = resource["resourceType"]
+    if kind == "Patient":
+        facts = [resource.get("gender", ""), f"born {resource['birthDate']}" if "birthDate" in resource else ""]
+        return ", ".join(["Patient", *(fact for fact in facts if fact)])
+    line = f"{kind}: {_concept(resource.get('code', {}))}".removesuffix(": ")
+    value = next((_value(resource[key]) for key in resource if key.startswith("value")), "")
+    if "dataAbsentReason" in resource:
+        value = f"no value ({_concept(resource['dataAbsentReason'])})"
+    when = resource.get("effectiveDateTime") or resource.get("onsetDateTime") or ""
+    return f"{line}{f' = {value}' if value else ''}{f' ({when})' if when else ''}"
+
+
+def _concept(value: Mapping[str, Any]) -> str:
+    codings = value.get("coding", [])
+    first = codings[0] if codings else {}
+    return str(value.get("text") or first.get("display") or first.get("code") or "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, dict):
+        return str(value)
+    if "value" in value:
+        return f"{value.get('comparator', '')}{value['value']} {value.get('unit', '')}".strip()
+    if "low" in value or "high" in value:
+        return " to ".join(_value(value[end]) for end in ("low", "high") if end in value)
+    return _concept(value)
