@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from multimodal.tables.redcap_project import RECORD_COLUMNS, Project
 from multimodal.tables.redcap_rows import FormShape, Whereabouts, flat_shape, form_shape, tidy
 from multimodal.tables.rows import Place, Row, SourceSpec, Table, header_problem
 
-Records = Iterator[tuple[int, list[str], Issue | None]]
+Records = Iterator[tuple[int, list[str], Row | None]]
 
 
 def csv_tables(path: Path, source: SourceSpec, project: Project | None) -> list[Table]:
@@ -79,11 +79,11 @@ class _RecordsFile:
         self._readers: Sequence[Callable[[str, str], str]] | None = None
         if source.labels:
             self._read_labels()
+        self.record = project.record if project else self._names[0]
+        self._check_record()
         problem = header_problem(tuple(self._names), opened.header_row)
         if problem:
             raise HeaderError(path, problem)
-        self.record = project.record if project else self._names[0]
-        self._check_record()
         self._at = {name: position for position, name in enumerate(self._names)}
         own = {self.record, *RECORD_COLUMNS}
         self.others = tuple(name for name in self._names if name not in own)
@@ -141,8 +141,9 @@ class _RecordsFile:
             tuple(at[header] for header in shape.data if header in at),
             tuple(at[header] for header in shape.options if header in at),
         )
-        for number, record, issue in self._records(table):
+        for number, record, ragged in self._records(table):
             where = self._where(record) if record else None
+            issue = ragged.problems[0] if ragged else None
             row = None
             if where is not None:
                 form = self._form_of(where.instrument)
@@ -151,8 +152,11 @@ class _RecordsFile:
                 elif not where.instrument or not shape.form or form == shape.form:
                     row = self._row(number, record, where._replace(instrument=form), shape, columns)
             if issue and report:
+                issue = replace(issue, sheet=shape.form)
                 table.issues.append(issue)
-                row = row._replace(problems=(issue,)) if row else _unusable(number, where, issue, shape.form)
+                values = ragged.values if ragged else dict(zip(self._names, record, strict=True))
+                row = row or _unusable(number, values, where, shape.form)
+                row = row._replace(problems=(issue,))
             if row is not None:
                 yield row
 
@@ -161,14 +165,14 @@ class _RecordsFile:
         width = len(self._names)
         raw = Table(self.path, tuple(self._original), iter(()), found=self.found)
         for number, record in csv_records(self._open(), self.path):
-            issue = None
+            ragged = None
             if len(record) != width:
                 row = ragged_row(number, record, raw)
-                issue = replace(row.problems[0], sheet=table.sheet) if row.problems else None
-                record = list(row.values.values())
+                ragged = row if row.problems else None
+                record = list(row.values.values()) if row.usable else []
             if self._readers is not None and record:
                 record = [read(cell.strip(), cell) for read, cell in zip(self._readers, record, strict=True)]
-            yield number, record, issue
+            yield number, record, ragged
 
     def _where(self, record: list[str]) -> Whereabouts:
         at = self._at
@@ -216,7 +220,7 @@ class _RecordsFile:
         )
 
 
-def _unusable(number: int, where: Whereabouts | None, issue: Issue, form: str) -> Row:
+def _unusable(number: int, values: Mapping[str, str], where: Whereabouts | None, form: str) -> Row:
     """Return a row that only carries a problem: of a record that is no row of this table."""
     record, event = (where.record, where.event) if where else ("", "")
-    return Row(number, {}, form, record, event, problems=(issue,), usable=False)
+    return Row(number, values, form, record, event, usable=False)

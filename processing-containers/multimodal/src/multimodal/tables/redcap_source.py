@@ -34,11 +34,10 @@ class RedcapSource:
             )
         else:
             tables = csv_tables(path, source, project)
-        unknown = [form for form in source.forms if project and form not in project.form_labels]
-        known = {table.sheet for table in tables}
-        if unknown and not set(unknown) <= known:
-            forms = ", ".join(project.form_labels) if project else ""
-            raise TableError(path, f"the data dictionary has no form {', '.join(unknown)}; it has: {forms}")
+        known = dict.fromkeys((*(project.form_labels if project else ()), *(table.sheet for table in tables)))
+        unknown = [form for form in source.forms if form not in known]
+        if unknown:
+            raise TableError(path, f"the project has no form {', '.join(unknown)}; it has: {', '.join(known)}")
         if source.dictionary:
             for table in tables:
                 table.found = {**table.found, "dictionary": source.dictionary.name}
