@@ -186,7 +186,7 @@ class Transactions:
         found = [number for (_, key), number in self._known.get(prefix[0], {}).items() if key[:depth] == prefix]
         for number in found:
             self.file.replace(number, self.file.get(number)._replace(removed=True))
-        self.removed_unknown += not found
+        self.removed_unknown += self._transactional and not found
 
 
 # What `Group.key` or the transactions already say.

@@ -52,7 +52,7 @@ class OdmSource:
         if not forms:
             raise EmptyTableError(path, "holds no item group, neither data nor metadata")
         tables = [_table(document, form, transactions) for form in forms]
-        tables[0].notes[:0] = _notes(document, transactions, source, reference)
+        tables[0].notes[:0] = _notes(document, transactions, reference)
         return tables
 
 
@@ -186,7 +186,7 @@ def _found(document: OdmDocument) -> dict[str, str]:
     return {name: text for name, text in about.items() if text}
 
 
-def _notes(document: OdmDocument, transactions: Transactions, source: SourceSpec, reference: set[str]) -> list[str]:
+def _notes(document: OdmDocument, transactions: Transactions, reference: set[str]) -> list[str]:
     """Return what a person should know of the file as a whole."""
     notes = []
     if not document.definitions.groups:
@@ -205,8 +205,4 @@ def _notes(document: OdmDocument, transactions: Transactions, source: SourceSpec
         notes.append(f"{count} removals of subjects, events or forms concern no row of this file")
     if reference:
         notes.append(f"ReferenceData is about no subject and was not read: {', '.join(sorted(reference))}")
-    known = {*document.definitions.groups, *transactions.columns}
-    absent = [form for form in source.forms if form not in known]
-    if absent:
-        notes.append(f"the mapping's forms {', '.join(absent)} are no item groups of this file")
     return [f"{document.path.name}: {note}" for note in notes]
