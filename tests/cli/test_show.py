@@ -14,14 +14,16 @@ def test_counts_warnings_and_the_place_of_the_issues_are_printed(capsys: pytest.
         Status.PARTIAL,
         counts={"rows": 1234, "Patient created": 7},
         warnings=["[bold]not markup"],
-        issues=[Issue("E101", "not a number", row=3)],
+        issues=[Issue("E201", "m"), *[Issue("E101", "not a number", row=3)] * 1200, Issue("X999", "m")],
     )
     assert show(result, errors_csv=Path("out/errors.csv")) == 0
     text = capsys.readouterr().out
     assert "rows" in text
     assert "1,234" in text
     assert "warning: [bold]not markup" in text
-    assert "1 issue; see out/errors.csv" in text
+    assert text.endswith(
+        "1202 issues; see out/errors.csv\n  1,200 x E101 not-a-number\n  1 x E201 not-in-table\n  1 x X999\n"
+    )
 
 
 def test_nothing_to_do_exits_with_126(capsys: pytest.CaptureFixture[str]) -> None:

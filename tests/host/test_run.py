@@ -54,7 +54,7 @@ def test_the_log_tells_a_person_what_happened(context: TaskContext, capsys: pyte
         "starts, run run, project default",
         "rows: 12,345",
         "and 10 more warnings",
-        "issues: 1, see errors.csv",
+        "issues: 1, see errors.csv: 1 x E101 not-a-number",
     ):
         assert f"sync-imaging: {line}" in said.replace("...", "").replace("  ", " ")
     assert "partial after" in said

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
+import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,32 @@ from multimodal.bucket import FolderBucket
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
 from multimodal.model.results import Status, WorkflowResult
+from multimodal.tables.rows import Row
 from multimodal.workflows.import_report import ImportReport
+from multimodal.workflows.refused import Refused, RefusedRow
 from multimodal.workflows.report_page import report_page
-from multimodal.workflows.reports import errors_csv, quarantine_csv, write_reports
+from multimodal.workflows.reports import write_reports
 
 ISSUE = Issue("E101", "'ü' is not a number", row=7, record="P1", column="Größe", value='a,"b"\nc', suggestion="fix")
 
 
-def test_errors_csv_can_be_read_back_and_says_its_encoding() -> None:
-    content = errors_csv([ISSUE])
-    assert content.startswith(b"\xef\xbb\xbf")
-    (line,) = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+def lines_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def written(folder: Path, issues: Sequence[Issue] = (), rows: Sequence[RefusedRow] = ()) -> Path:
+    """Return the folder with the reports on these issues and rows."""
+    result = WorkflowResult(Status.PARTIAL, issues=issues)
+    bucket = FolderBucket(folder / "bucket")
+    write_reports(ImportReport("x", result, refused=rows), report_dir=folder / "r", bucket=bucket, run_id="r1")
+    return folder / "r"
+
+
+def test_errors_csv_can_be_read_back_and_says_its_encoding(tmp_path: Path) -> None:
+    file = written(tmp_path, [ISSUE]) / "errors.csv"
+    assert file.read_bytes().startswith(b"\xef\xbb\xbf")
+    (line,) = lines_of(file)
     assert tuple(line) == ERRORS_CSV_COLUMNS
     assert line["row"] == "7"
     assert line["column"] == "Größe"
@@ -30,7 +46,7 @@ def test_errors_csv_can_be_read_back_and_says_its_encoding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "written"),
+    ("value", "as_written"),
     [
         ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
         ("+cmd|x", "'+cmd|x"),
@@ -40,19 +56,33 @@ def test_errors_csv_can_be_read_back_and_says_its_encoding() -> None:
         ("+1.5e-3", "+1.5e-3"),
         ("-", "'-"),
         ("a=b", "a=b"),
+        ("a\ud800", "a\\ud800"),
     ],
 )
-def test_no_cell_is_a_formula(value: str, written: str) -> None:
-    content = errors_csv([Issue("E101", "m", value=value)]).decode("utf-8-sig")
-    assert next(csv.DictReader(io.StringIO(content, newline="")))["value"] == written
-    content = quarantine_csv([{"row": "2", "sheet": "", value: value}]).decode("utf-8-sig")
-    assert list(csv.reader(io.StringIO(content, newline=""))) == [["row", "sheet", written], ["2", "", written]]
+def test_no_cell_is_a_formula(tmp_path: Path, value: str, as_written: str) -> None:
+    folder = written(tmp_path, [Issue("E101", "m", value=value)], [RefusedRow(2, "", {value: value})])
+    for name in ("errors.csv", "findings.csv", "ledger-lines.csv"):
+        assert lines_of(folder / name)[0]["value"] == as_written
+    assert lines_of(folder / "quarantine.csv") == [{"row": "2", "sheet": "", as_written: as_written}]
 
 
-def test_quarantine_keeps_rows_of_sheets_with_different_columns() -> None:
-    rows = [{"row": "2", "sheet": "a", "x": "1"}, {"row": "3", "sheet": "b", "y": "2"}]
-    lines = list(csv.reader(io.StringIO(quarantine_csv(rows).decode("utf-8-sig"))))
-    assert lines == [["row", "sheet", "x", "y"], ["2", "a", "1", ""], ["3", "b", "", "2"]]
+def test_quarantine_keeps_rows_of_sheets_with_different_columns(tmp_path: Path) -> None:
+    rows = [RefusedRow(2, "a", {"x": "1"}), RefusedRow(3, "b", {"y": "2"})]
+    lines = (written(tmp_path, rows=rows) / "quarantine.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines == ["row,sheet,x,y", "2,a,1,", "3,b,,2"]
+
+
+def test_a_table_in_which_all_is_wrong_needs_no_more_memory(tmp_path: Path) -> None:
+    refused = Refused()
+    for number in range(20_000):
+        cells = {"hb": "x" * 500}
+        refused.add_row(Row(number, cells), [Issue("E101", "m" * 500, row=number, column="hb", value=str(number))])
+    tracemalloc.start()
+    folder = written(tmp_path, refused.issues, refused.rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(lines_of(folder / "errors.csv")) == 20_000
+    assert peak < 15_000_000
 
 
 def report() -> ImportReport:

@@ -9,7 +9,7 @@ import click
 from multimodal.cli.show import show
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.results import WorkflowResult
-from multimodal.workflows.reports import errors_csv
+from multimodal.workflows.reports import write_errors
 
 pacs_option = click.option("--pacs", default="pacs", show_default=True, help="The image store (dicomweb).")
 fhir_option = click.option("--fhir", default="clinical", show_default=True, help="The FHIR server.")
@@ -26,7 +26,7 @@ def tell(result: WorkflowResult, errors_file: Path | None) -> int:
     """Print `result`, its issues to `errors_file` or else to standard error, and return the exit code."""
     if errors_file is not None:
         try:
-            errors_file.write_bytes(errors_csv(result.issues))
+            write_errors(result.issues, errors_file)
         except OSError as error:
             raise ConfigurationError(f"cannot write the issues: {error.strerror}", file=errors_file) from error
         return show(result, errors_csv=errors_file)

@@ -8,7 +8,7 @@ import click
 
 from multimodal.cli.show import show
 from multimodal.host.progress import ShownProgress
-from multimodal.host.run import outcome
+from multimodal.host.run import write_outcome
 from multimodal.radiomics.profile import DEFAULT_PROFILE, load_profile
 from multimodal.workflows.measure_rois import measure_rois, write_measured
 
@@ -43,8 +43,7 @@ def command(image: Path, masks: tuple[Path, ...], out: Path, profile: str, proce
     with ShownProgress() as progress:
         measured = measure_rois(image, masks, profile=settings, processes=processes, progress=progress)
     result = write_measured(measured, out, settings)
-    for name, content in outcome(result).items():
-        (out / name).write_bytes(content)
+    write_outcome(result, out)
     for issue in result.issues:
         click.echo(f"{issue.code} {issue.value or issue.sheet}: {issue.message}", err=True)
     return show(result, errors_csv=out / "errors.csv")

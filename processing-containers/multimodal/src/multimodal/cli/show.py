@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from multimodal.model.issues import codes_of
 from multimodal.model.results import Status, WorkflowResult
 
 _WARNINGS_SHOWN = 20
@@ -48,4 +49,6 @@ def show(result: WorkflowResult, *, errors_csv: Path | str | None = None, dry_ru
     if result.issues:
         place = f"; see {errors_csv}" if errors_csv else ""
         console.print(f"{len(result.issues)} issue{'s' if len(result.issues) > 1 else ''}{place}", markup=False)
+        for line in codes_of(result.issues):
+            console.print(f"  {line}", markup=False)
     return int(result.exit_code)

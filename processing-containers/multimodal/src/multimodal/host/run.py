@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 
 from multimodal.host.context import TaskContext
 from multimodal.model.errors import MultimodalError
+from multimodal.model.issues import codes_of
 from multimodal.model.results import WorkflowResult
 from multimodal.transport.errors import UnknownStoreError
-from multimodal.workflows.reports import errors_csv
+from multimodal.workflows.reports import write_errors
 
 Task = Callable[[TaskContext], WorkflowResult]
 _WARNINGS_SHOWN = 20
@@ -33,35 +36,41 @@ def run_task(task: Task, context: TaskContext) -> int:
         result = task(context)
     except MultimodalError as error:
         if issues := tuple(getattr(error, "issues", ())):
-            _keep(context, {"errors.csv": errors_csv(issues)})
+            with TemporaryDirectory() as scratch:
+                write_errors(issues, Path(scratch) / "errors.csv")
+                _keep(context, Path(scratch))
         raise
-    _keep(context, outcome(result))
+    with TemporaryDirectory() as scratch:
+        write_outcome(result, Path(scratch))
+        _keep(context, Path(scratch))
     _tell(context, result, time.monotonic() - started)
     return int(result.exit_code)
 
 
-def outcome(result: WorkflowResult) -> dict[str, bytes]:
-    """Return the files that tell what a task did, by name."""
+def write_outcome(result: WorkflowResult, folder: Path) -> None:
+    """Write the files that tell what a task did into `folder`."""
     text = orjson.dumps(result.as_json(), option=orjson.OPT_INDENT_2)  # counts as they were given: what came in first
-    return {"result.json": text + b"\n", "errors.csv": errors_csv(result.issues)}
+    (folder / "result.json").write_bytes(text + b"\n")
+    write_errors(result.issues, folder / "errors.csv")
 
 
-def _keep(context: TaskContext, contents: dict[str, bytes]) -> None:
+def _keep(context: TaskContext, folder: Path) -> None:
     """Write into the task's own folder, and into the bucket: users cannot see the folders of a run."""
-    for name, content in contents.items():
-        _write(context.out_dir / name, content)
+    files = sorted(folder.iterdir())
+    for file in files:
+        _write(context.out_dir / file.name, file)
     try:
         bucket = context.bucket
     except UnknownStoreError:
         context.say("no store named bucket: the report stays in the run's folder")
         return
-    for name, content in contents.items():
-        bucket.write(f"reports/{context.run_name}/{context.task_id}/{name}", content)
+    for file in files:
+        bucket.write_file(f"reports/{context.run_name}/{context.task_id}/{file.name}", file)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, file: Path) -> None:
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
+    shutil.copyfile(file, part)
     part.replace(path)
 
 
@@ -73,5 +82,5 @@ def _tell(context: TaskContext, result: WorkflowResult, seconds: float) -> None:
     if len(result.warnings) > _WARNINGS_SHOWN:
         context.say(f"... and {len(result.warnings) - _WARNINGS_SHOWN} more warnings in result.json")
     if result.issues:
-        context.say(f"issues: {len(result.issues)}, see errors.csv")
+        context.say(f"issues: {len(result.issues)}, see errors.csv: {', '.join(codes_of(result.issues))}")
     context.say(f"{result.status.value} after {seconds:.1f} s")

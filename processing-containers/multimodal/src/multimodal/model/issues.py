@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+
+from multimodal.model.issue_codes import IssueCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +49,11 @@ ERRORS_CSV_COLUMNS = (
     "row", "sheet", "record", "event", "instance", "column", "value", "code", "message", "suggestion",
 )  # fmt: skip
 assert set(ERRORS_CSV_COLUMNS) == {f.name for f in fields(Issue)}  # noqa: S101 - one list, held to the class
+_TITLES = {code.code: code.title for code in IssueCode}
+
+
+def codes_of(issues: Iterable[Issue]) -> list[str]:
+    """Return how often each code occurs, the most frequent first, e.g. ``3 x E101 not-a-number``."""
+    counts = Counter(issue.code for issue in issues)
+    ordered = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
+    return [f"{times:,} x {code} {_TITLES.get(code, '')}".rstrip() for code, times in ordered]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -35,22 +34,11 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
         Column to value.
     """
     with path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
-        _write(file, columns, rows)
-
-
-def csv_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return what `write_csv` writes, for the few lines of a task."""
-    text = io.StringIO(newline="")
-    _write(text, columns, rows)
-    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace")
+        writer = csv.writer(file)
+        writer.writerow([harmless(name) for name in columns])
+        writer.writerows([harmless(row.get(name)) for name in columns] for row in rows)
 
 
 def issue_line(issue: Issue) -> dict[str, Any]:
     """Return an issue as a line of ``errors.csv``."""
     return {name: getattr(issue, name) for name in ERRORS_CSV_COLUMNS}
-
-
-def _write(file: Any, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    writer = csv.writer(file)
-    writer.writerow([harmless(name) for name in columns])
-    writer.writerows([harmless(row.get(name)) for name in columns] for row in rows)

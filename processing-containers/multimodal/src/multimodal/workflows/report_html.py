@@ -24,7 +24,7 @@ h3 { font-size: .95rem; margin: 1.1rem 0 .35rem; } h3:first-of-type { margin-top
 section { background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: 1.1rem 1.25rem;
   margin-bottom: 1rem; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+table { border-collapse: collapse; min-width: min(100%, 36rem); font-size: .92rem; }
 th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); }
 th, td { padding: .3rem .9rem .3rem 0; vertical-align: top; overflow-wrap: anywhere; }
 th { overflow-wrap: normal; white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import orjson
@@ -12,7 +12,7 @@ import orjson
 from multimodal.bucket import Bucket
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
-from multimodal.workflows.csv_files import csv_bytes, issue_line, write_csv
+from multimodal.workflows.csv_files import issue_line, write_csv
 from multimodal.workflows.findings import State, write_findings, write_ledger_lines
 from multimodal.workflows.import_report import ImportReport
 from multimodal.workflows.report_page import report_page
@@ -52,22 +52,13 @@ def write_reports(report: ImportReport, *, report_dir: Path | None, bucket: Buck
                 _put(path, report_dir)
 
 
-def errors_csv(issues: Iterable[Issue]) -> bytes:
-    """Return ``errors.csv`` of a few issues: UTF-8 with a byte order mark, by which Excel knows the encoding."""
-    return csv_bytes(ERRORS_CSV_COLUMNS, map(issue_line, issues))
-
-
 def write_errors(issues: Iterable[Issue], path: Path) -> None:
-    """Write ``errors.csv``, line by line."""
+    """Write ``errors.csv``, line by line: UTF-8 with a byte order mark, by which Excel knows the encoding."""
     write_csv(path, ERRORS_CSV_COLUMNS, map(issue_line, issues))
 
 
-def quarantine_csv(rows: Sequence[Mapping[str, str]]) -> bytes:
-    """Return ``quarantine.csv``: the original text of rows with an error, to be corrected."""
-    return csv_bytes(_columns(rows), rows)
-
-
 def _write_quarantine(report: ImportReport, path: Path) -> None:
+    """Write the original text of the rows with an error, to be corrected."""
     columns = _columns(row.line for row in report.refused)
     write_csv(path, columns, (row.line for row in report.refused))
 
