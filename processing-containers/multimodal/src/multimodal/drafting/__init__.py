@@ -3,8 +3,11 @@
 From the columns' dictionary, their values, and a lexicon of what clinical columns are called in five languages.
 """
 
-from multimodal.drafting.document import draft_yaml
+from multimodal.drafting.decided import decided
+from multimodal.drafting.document import draft_yaml, scalar
 from multimodal.drafting.draft import Draft, DraftedTable, draft_tables
 from multimodal.drafting.proposals import TODO, Guess, Proposal
 
-__all__ = ["TODO", "Draft", "DraftedTable", "Guess", "Proposal", "draft_tables", "draft_yaml"]
+__all__ = [
+    "TODO", "Draft", "DraftedTable", "Guess", "Proposal", "decided", "draft_tables", "draft_yaml", "scalar",
+]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from multimodal.drafting.draft import SAMPLE, Draft, DraftedTable
 from multimodal.drafting.proposals import TODO, Proposal
 
-_PLAIN = re.compile(r"[A-Za-z_%/][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%+-]+)*")
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%+-]+)*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
 _WIDTH = 118
 

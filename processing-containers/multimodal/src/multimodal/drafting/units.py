@@ -69,15 +69,15 @@ def concept_for(entry: Entry, code: str) -> str:
 
 
 def fits_by_value(entry: Entry, low: float, high: float) -> list[str]:
-    """Return the units of the entry in which values from `low` to `high` are plausible."""
+    """Return the units of the entry in which values from `low` to `high` are plausible; of equal ones the first."""
     if entry.limits is None:
         return []
-    found = []
+    found: dict[float, str] = {}
     for code in entry.units:
         factor = _factor(entry.units[0], code)
         if factor is not None and entry.limits[0] * factor <= low and high <= entry.limits[1] * factor:
-            found.append(code)
-    return found
+            found.setdefault(float(f"{factor:.9g}"), code)
+    return list(found.values())
 
 
 @cache

@@ -7,7 +7,10 @@ import importlib
 from multimodal.host.run import Task
 from multimodal.model.errors import ConfigurationError
 
-TASKS = ("get-input", "get-ref-series", "import-clinical", "sync-imaging", "extract-radiomics", "join-metadata")
+TASKS = (
+    "get-input", "get-ref-series", "import-clinical", "draft-mapping", "sync-imaging", "extract-radiomics",
+    "join-metadata",
+)  # fmt: skip
 
 
 def load_task(name: str) -> Task:

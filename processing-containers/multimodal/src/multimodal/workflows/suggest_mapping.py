@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from multimodal.drafting import Draft, draft_tables, draft_yaml
 from multimodal.drafting.words import fold
 from multimodal.model.errors import ConfigurationError
 from multimodal.tables.read import read_tables, source_types
+from multimodal.tables.redcap_fields import REQUIRED, column_names
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
 
 _REDCAP = b"projectredcap.org"
@@ -19,10 +21,11 @@ _HEAD = 4096
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A draft: as data and as the text of its YAML file."""
+    """A draft: as data and as the text of its YAML file; and the dictionary that described the columns."""
 
     draft: Draft
     text: str
+    dictionary: Path | None = None
 
 
 def suggest_mapping(
@@ -39,9 +42,9 @@ def suggest_mapping(
     Parameters
     ----------
     files : sequence of Path
-        Tables of one study.
+        Tables of one study; a REDCap data dictionary among them is taken as such.
     dictionary : Path, optional
-        What describes their columns: a REDCap data dictionary.
+        What describes their columns, where it is not among the files.
     sheets : sequence of str
         Sheets of a workbook; all of them where it has several.
     source_type : str
@@ -56,15 +59,17 @@ def suggest_mapping(
     DataRefusedError
         If a file cannot be read.
     """
+    dictionary = dictionary or next(filter(is_dictionary, files), None)
+    files = [file for file in files if file != dictionary]
     if not files:
-        raise ConfigurationError("give at least one table")
+        raise ConfigurationError("give at least one table; a data dictionary alone has no rows")
     type_ = source_type or _type_of(files[0], dictionary)
     if type_ not in source_types():
         raise ConfigurationError(f"no source of type {type_!r}; there are: {', '.join(source_types())}")
     spec = SourceSpec(type=type_, dictionary=dictionary, sheets={name: SheetSpec() for name in sheets})
     tables = [table for file in files for table in _tables(file, spec)]
     draft = draft_tables(tables, source_type=type_, dictionary=dictionary.name if dictionary else "")
-    return Suggestion(draft, draft_yaml(draft, id_=id_ or _id(files[0].stem), system=system))
+    return Suggestion(draft, draft_yaml(draft, id_=id_ or mapping_id(files), system=system), dictionary)
 
 
 def _tables(file: Path, spec: SourceSpec) -> Iterator[Table]:
@@ -82,7 +87,17 @@ def _type_of(file: Path, dictionary: Path | None) -> str:
     return "xlsx" if file.suffix.lower() == ".xlsx" else "csv"
 
 
-def _id(name: str) -> str:
-    """Return an id of a mapping made of a file's name."""
+def is_dictionary(file: Path) -> bool:
+    """Return whether `file` is a REDCap data dictionary: its header has the columns that each one has."""
+    if file.suffix.lower() != ".csv" or not file.is_file():
+        return False
+    with file.open("rb") as content:
+        head = content.readline(_HEAD).decode("utf-8-sig", "replace")
+    return set(REQUIRED) <= set(column_names(next(csv.reader([head]), [])))
+
+
+def mapping_id(files: Sequence[Path]) -> str:
+    """Return an id of a mapping for `files`, from the name of the first that is no dictionary."""
+    name = next((file.stem for file in files if not is_dictionary(file)), "study")
     text = re.sub(r"[^a-z0-9]+", "-", fold(name)).strip("-")[:41].strip("-")
     return text if len(text) > 1 else f"study-{text or '1'}"
