@@ -89,10 +89,7 @@ class Tally:
                     self._shapes[header][date_format(text)] += times
             texts.clear()
         else:
-            kept = texts.most_common(_MOST_SHOWN)
-            rest = texts.total() - sum(times for _, times in kept)
-            texts.clear()
-            texts.update({**dict(kept), _OTHERS: rest})
+            self._texts[header] = Counter(_most(texts))
 
 
 def date_format(text: str) -> str:
@@ -109,6 +106,8 @@ def _headers(columns: Iterable[Column], header: str) -> set[str]:
 
 
 def _most(counter: Counter[str]) -> dict[str, int]:
-    kept = dict(counter.most_common(_MOST_SHOWN))
+    """Return the most frequent texts, and how many others there were."""
+    named = Counter({text: times for text, times in counter.items() if text != _OTHERS})
+    kept = dict(named.most_common(_MOST_SHOWN))
     rest = counter.total() - sum(kept.values())
-    return {**kept, _OTHERS: kept.get(_OTHERS, 0) + rest} if rest else kept
+    return {**kept, _OTHERS: rest} if rest else kept
