@@ -3,7 +3,8 @@
 from multimodal.mapping.errors import ColumnsRefusedError, MappingError, TooManyErrorsError
 from multimodal.mapping.load import load_mapping
 from multimodal.mapping.plan import Mapping
-from multimodal.mapping.run import MappingRun, RowResult, run_mapping
+from multimodal.mapping.run import MappingRun, run_mapping
+from multimodal.mapping.settle import RowResult
 
 __all__ = [
     "ColumnsRefusedError", "Mapping", "MappingError", "MappingRun", "RowResult", "TooManyErrorsError",

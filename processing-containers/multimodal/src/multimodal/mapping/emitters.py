@@ -25,8 +25,8 @@ class Remembered:
     def __init__(self, column: Column, header: str, unit_header: str, read: ReadOutcome, origin: Origin) -> None:
         self.header = header
         self.unit_header = unit_header
-        self._column = column
-        self._read = read
+        self.column = column
+        self.read = read
         self._noted = origin.noted
         self.known: dict[Any, Outcome] = {}
 
@@ -41,46 +41,17 @@ class Remembered:
         if outcome is None:
             if len(self.known) >= _MOST_REMEMBERED:
                 self.known.clear()
-            outcome = self.known[key] = self._read(text, unit_text)
+            outcome = self.known[key] = self.read(text, unit_text)
+        if outcome.note or outcome.error is not None:
+            self.tell(outcome, text, state)
+        return outcome
+
+    def tell(self, outcome: Outcome, text: str, state: RowState) -> None:
+        """Note what a person should know of a cell, and report what is wrong with it."""
         if outcome.note:
             self._noted(self.header, outcome.note, text)
         if outcome.error is not None:
             state.report(outcome.error, self.header, text)
-        return outcome
-
-
-def observation(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
-    """Return the closure that makes the Observation of a cell."""
-    make_id = id_maker("Observation", origin.parts, column.identity)
-    constant: Resource = {"meta": origin.meta(column.profile), "status": origin.status}
-    if column.category:
-        constant["category"] = [column.category]
-    constant["code"] = column.code
-    if column.method:
-        constant["method"] = column.method
-    focus, effective, when = column.focus, column.effective, column.when
-    checked = Checked(outcomes.header, origin)
-
-    header, known = outcomes.header, outcomes.known
-
-    def emit(state: RowState) -> Serialised | None:
-        text = state.values[header].strip()
-        outcome = known.get(text) if text.__class__ is str else None
-        if outcome is None or outcome.note or outcome.error is not None:
-            outcome = outcomes(state)
-        element = outcome.element
-        if not element or (when is not None and not state.holds(when)):
-            return None
-        made: Resource = {"resourceType": "Observation", "id": make_id(state.key), **constant}
-        made["subject"] = state.subject
-        made[element] = outcome.value
-        if focus and (reference := state.reference(focus)):
-            made["focus"] = [reference]
-        if effective is not None and (date := state.effective(effective)):
-            made["effectiveDateTime"] = date
-        return checked(made, (outcome.kind, len(made)), state)
-
-    return emit
 
 
 def condition(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
@@ -97,6 +68,8 @@ def condition(column: Column, outcomes: Remembered, origin: Origin) -> Emit:
             "resourceType": "Condition", "id": make_id(state.key), "meta": meta,
             "code": outcome.value, "subject": state.subject,
         }  # fmt: skip
+        if state.encounter:
+            made["encounter"] = state.encounter
         if column.effective and (onset := state.effective(column.effective)):
             made["onsetDateTime"] = onset
         return checked(made, (outcome.kind, len(made)), state)

@@ -1,35 +1,102 @@
-"""One form of a mapping over the rows of one table."""
+"""One form of a mapping over the rows of one table: each row by itself, whatever others say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from multimodal.mapping.cells import read_text
-from multimodal.mapping.emitters import Emit, Remembered, condition, observation
 from multimodal.mapping.errors import CellError
-from multimodal.mapping.identity import SEPARATOR
+from multimodal.mapping.form_parts import parts_of
+from multimodal.mapping.headers import Headers
+from multimodal.mapping.identity import SEPARATOR, begun, patient_id_maker
 from multimodal.mapping.origin import Origin
-from multimodal.mapping.patient import PatientMaker
+from multimodal.mapping.patient import Said
 from multimodal.mapping.patterns import PatternCheck
-from multimodal.mapping.plan import Column, Form, Mapping
-from multimodal.mapping.readers import number_reader, outcome_reader, plain_reader
-from multimodal.mapping.render import TemplateRenderer
-from multimodal.mapping.row_state import Resource, RowState
-from multimodal.model.ids import patient_id
+from multimodal.mapping.plan import Form, Mapping
+from multimodal.mapping.row_state import RowState, issue_at
+from multimodal.mapping.rows_used import RowsUsed, event_of
+from multimodal.mapping.visits import Visit, span
+from multimodal.model.ids import resource_id
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
-from multimodal.resources.serialised import Serialised, serialised
+from multimodal.resources.serialised import Serialised
+from multimodal.tables.dictionary import Event
 from multimodal.tables.rows import Row
 
+Note = tuple[str, str, str]
+PatientsOf = Literal["rows", "run", "united", "none"]
+"""Whose the Patients are: one for each row; one of the whole run, all alike; united from rows; or none are written."""
 
-@dataclass(slots=True)
-class Seen:
-    """What a run has met so far: the keys of each form, and the Patients."""
+# Enough of a sha256 to tell the keys of any table apart, and few enough bytes to keep one for each row.
+_DIGEST = 15
 
-    keys: dict[tuple[str, str], int] = field(default_factory=dict)
-    patients: dict[str, tuple[int, Resource]] = field(default_factory=dict)
+
+class Mapped(NamedTuple):
+    """What one row is by itself.
+
+    Parameters
+    ----------
+    resources : list of Serialised
+        Without the Patient, where Patients are united from rows.
+    issues : list of Issue
+        What is wrong with the row.
+    digest : bytes
+        Of its form and key; empty where it could not be identified.
+    key : str
+        Its key, parts joined by U+001F.
+    patient, value : str
+        Id and identifier of its Patient.
+    notes : list of (str, str, str)
+        Column, kind and value of what a person should know.
+    said : list of Said
+        What it says of the Patient, where Patients are united from rows.
+    keyed : list of Serialised
+        Resources with an identity of their own, which other rows may make too.
+    visit : Visit, optional
+        Its visit, where the form asks for Encounters.
+    why_not : str
+        Why the row is not used at all.
+    """
+
+    resources: list[Serialised]
+    issues: list[Issue]
+    digest: bytes = b""
+    key: str = ""
+    patient: str = ""
+    value: str = ""
+    notes: Sequence[Note] = ()
+    said: Sequence[Said] = ()
+    keyed: Sequence[Serialised] = ()
+    visit: Visit | None = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenForm:
+    """A table and the form that reads it.
+
+    Parameters
+    ----------
+    form : Form
+        The form.
+    headers : Headers
+        What it finds of its columns in the table.
+    label : str
+        What issues call the table: sheet, or file where that alone does not tell.
+    decimals : mapping of str to str
+        Decimal sign (``.``, ``,`` or ``mixed``) of the columns that leave it open.
+    events : mapping of str to Event
+        The visits that the source plans.
+    """
+
+    form: Form
+    headers: Headers
+    label: str = ""
+    decimals: MappingOf[str, str] = field(default_factory=dict)
+    events: MappingOf[str, Event] = field(default_factory=dict)
 
 
 class FormRun:
@@ -39,152 +106,175 @@ class FormRun:
     ----------
     mapping : Mapping
         The mapping.
-    form : Form
-        Its form for this table.
-    headers : mapping of str to str
-        Header in the mapping to header in the file, for the columns that the file has.
-    decimals : mapping of str to str
-        Decimal sign (``.``, ``,`` or ``mixed``) of the columns that leave it open.
-    seen : Seen
-        Shared by all tables of the run.
-    origin : Origin
-        What all resources share.
+    opened : OpenForm
+        The table and its form.
+    patients : {"rows", "run", "united", "none"}
+        Whose the Patients are.
+    every : bool
+        Whether the model of its type validates each resource.
     """
 
-    def __init__(
-        self,
-        mapping: Mapping,
-        form: Form,
-        headers: MappingOf[str, str],
-        decimals: MappingOf[str, str],
-        seen: Seen,
-        origin: Origin,
-    ) -> None:
+    def __init__(self, mapping: Mapping, opened: OpenForm, patients: PatientsOf, every: bool) -> None:
+        form, present = opened.form, opened.headers.present
         self.form = form
-        self._headers = headers
-        self._seen = seen
-        self._noted = origin.noted
-        self._system = mapping.subject.system
+        self.label = opened.label or opened.form.name
+        self._opened = opened
+        self._mapping = mapping
+        self._patients_of = patients
+        self._notes: list[Note] = []
+        names = (mapping.id, form.name) if form.name else (mapping.id,)
+        self.origin = Origin(names, mapping.meta_source, mapping.status, self._note, every)
+        self.parts = parts_of(mapping, form, opened.headers, opened.decimals, self.origin)
+        self._used = RowsUsed(mapping, form)
+        self._choosy = bool(form.events or form.repeat is not None or mapping.form_status != "any")
         self._subject = form.columns[form.aliases[mapping.subject.column]]
-        self._subject_header = headers[self._subject.header]
-        self._key_headers = [headers[column] for column in form.key]
-        # Only where rows of one patient repeat must Patients be remembered, which costs memory.
-        self._repeats = len(mapping.forms) > 1 or self._key_headers != [self._subject_header]
+        self.subject_header = present[self._subject.header]
+        self.key_headers = [present[column] for column in form.key if column in present]
         self._pattern = PatternCheck(mapping.subject.pattern)
-        self._readers: dict[str, Any] = {}
-        self._emitters: list[tuple[Column, Emit]] = []
-        into: dict[str, list[tuple[Column, Remembered]]] = {}
-        for column in form.columns.values():
-            sign = decimals.get(column.header, ".") if column.decimal == "auto" else column.decimal
-            numbers = number_reader(column, sign, mapping.thousands)
-            self._readers[column.header] = plain_reader(column, numbers)
-            if column.header not in headers or column.verb not in ("observation", "condition", "into"):
-                continue
-            unit_header = headers.get(column.unit_column, "")
-            outcomes = Remembered(column, headers[column.header], unit_header, outcome_reader(column, numbers), origin)
-            if column.verb == "into":
-                into.setdefault(column.resource, []).append((column, outcomes))
-            else:
-                make = observation if column.verb == "observation" else condition
-                self._emitters.append((column, make(column, outcomes, origin)))
-        self._templates = [TemplateRenderer(t, into.get(t.name, ()), origin) for t in form.templates.values()]
-        elements = [(column, headers[column.header]) for column in form.patient_elements if column.header in headers]
-        self._patients = PatientMaker(mapping.subject, elements, origin)
+        self._patient_id = patient_id_maker(mapping.subject.system)
+        self._begun = begun("Observation", names)
+
+    def _note(self, column: str, kind: str, value: str) -> None:
+        self._notes.append((column, kind, value))
 
     def named(self, row: Row) -> Row:
-        """Return the row with its record: its key, where the source gives it no name of its own."""
-        if row.record or not row.usable:
-            return row
-        return row._replace(record=" / ".join([row.values[header].strip() for header in self._key_headers]))
+        """Return the row with its record (its key, where the source gives it no name of its own) and its table."""
+        label = self._opened.label
+        if not row.usable or (row.record and row.sheet == label):
+            return row if row.sheet == label else row._replace(sheet=label)
+        record = row.record or " / ".join([row.values[header].strip() for header in self.key_headers])
+        return Row(row[0], row[1], label, record, *row[4:])
 
-    def patient(self, row: Row) -> str:
-        """Return the id of the Patient that a row names, empty where it names none."""
-        value = row.values[self._subject_header].strip() if row.usable else ""
-        return patient_id(self._system, value) if value else ""
-
-    def process(self, row: Row) -> tuple[list[Serialised], list[Issue]]:
-        """Return the resources of a row and its issues; a row without identity gives no resources."""
+    def process(self, row: Row) -> Mapped:
+        """Return what a row is; one without identity gives no resources."""
         if not row.usable:
-            return [], list(row.problems)
-        value = row.values[self._subject_header].strip()
-        parts = [row.values[header].strip() for header in self._key_headers]
-        key = SEPARATOR.join(parts)
-        subject = {"reference": f"Patient/{patient_id(self._system, value)}"}
-        state = RowState(row, key, subject, self._headers, self._readers, self._noted)
-        problems = [replace(problem, record=row.record) for problem in row.problems]
-        if not self._identified(state, value, parts):
-            return [], [*problems, *state.issues]
-        first = self._seen.keys.setdefault((self.form.name, key), row.number)
-        if first != row.number:
-            column = ", ".join(self._key_headers)
-            message = f"row {first} has the same key; this row was not used"
-            state.add(IssueCode.DUPLICATE_KEY, message, column, " / ".join(parts))
-            return [], [*problems, *state.issues]
-        resources, issues = self._resources(row, state, value)
-        return resources, [*problems, *issues] if problems else issues
+            return Mapped([], list(row.problems))
+        if (self._choosy or row.removed) and (why_not := self._used.why_not(row)):
+            return Mapped([], [], why_not=why_not)
+        value = row.values[self.subject_header].strip()
+        parts = self._key(row)
+        problems = [replace(problem, record=row.record) for problem in row.problems] if row.problems else []
+        unidentified = self._unidentified(row, value, parts)
+        if unidentified is not None:
+            return Mapped([], [*problems, unidentified])
+        state = self._state(row, value, SEPARATOR.join(parts))
+        visit = self._visit(row, state, parts) if self.form.encounter else None
+        mapped = self._mapped(state, value, problems)
+        if visit is not None:
+            start, end = span(state.dates)
+            mapped = mapped._replace(visit=replace(visit, start=start, end=end))
+        if mapped.issues and self._mapping.on_error == "quarantine-row":
+            return Mapped([], mapped.issues, *mapped[2:6])
+        return mapped
 
-    def _identified(self, state: RowState, value: str, parts: list[str]) -> bool:
-        """Report a row that cannot be told apart from others: no id, no key, an id of the wrong form."""
-        for header, part in [(self._subject_header, value), *zip(self._key_headers, parts, strict=True)]:
-            if not part or (header == self._subject_header and part in self._subject.missing):
-                message = "the row has no key; it was not used"
-                state.add(IssueCode.MISSING_KEY, message, header, part)
-                return False
+    def digest(self, row: Row) -> bytes:
+        """Return the digest of a row's form and key; empty where it is not used or cannot be identified."""
+        if not row.usable or self._used.why_not(row):
+            return b""
+        value = row.values[self.subject_header].strip()
+        parts = self._key(row)
+        if self._unidentified(row, value, parts) is not None:
+            return b""
+        return self._digest(self._hashed(SEPARATOR.join(parts)))
+
+    def _key(self, row: Row) -> Sequence[str]:
+        return row.key or [row.values[header].strip() for header in self.key_headers]
+
+    def _hashed(self, key: str) -> Any:
+        hashed = self._begun.copy()
+        hashed.update(key.encode())
+        return hashed
+
+    def _digest(self, hashed: Any) -> bytes:
+        digest: bytes = hashed.digest()
+        return digest[:_DIGEST]
+
+    def _unidentified(self, row: Row, value: str, parts: Sequence[str]) -> Issue | None:
+        """Return what is wrong with a row that cannot be told apart from others: no id, no key, an id of no form."""
+        named = [(self.subject_header, value)]
+        if not row.key:
+            named += zip(self.key_headers, parts, strict=True)
+        for header, part in named:
+            if not part or (header == self.subject_header and part in self._subject.missing):
+                return issue_at(row, IssueCode.MISSING_KEY, "the row has no key; it was not used", header, part)
             try:
                 read_text(part)
             except CellError as error:
-                state.report(error, header, part)
-                return False
+                return issue_at(row, error.code, error.message, header, part, error.suggestion)
         if not self._pattern.fits(value):
-            state.add(
-                IssueCode.ID_PATTERN, "the id is not as subject.pattern says; the row was not used",
-                self._subject_header, value,
-            )  # fmt: skip
-            return False
-        return True
+            message = "the id is not as subject.pattern says; the row was not used"
+            return issue_at(row, IssueCode.ID_PATTERN, message, self.subject_header, value)
+        return None
 
-    def _resources(self, row: Row, state: RowState, value: str) -> tuple[list[Serialised], list[Issue]]:
-        """Return the resources of a row; where a template fails, once more without references to it."""
+    def _state(self, row: Row, value: str, key: str) -> RowState:
+        state = RowState(row, key, self._patient_id(value), self.parts.cells)
+        state.status = self._used.status(row)
+        if state.status != self._mapping.status:
+            state.mark = 8
+        state.hashed = self._hashed(key)
+        return state
+
+    def _visit(self, row: Row, state: RowState, parts: Sequence[str]) -> Visit:
+        """Return the visit of a row, and let its resources refer to the Encounter of it."""
+        id_ = resource_id("Encounter", self._mapping.id, *(row.visit or parts))
+        state.encounter = {"reference": f"Encounter/{id_}"}
+        state.encounter_json = b'{"reference":"Encounter/%b"}' % id_.encode()
+        state.mark += 4
+        name = event_of(row)
+        event = self._opened.events.get(name)
+        label = (event.label if event else "") or name
+        return Visit(id_, state.subject["reference"][8:], label, encounter_class=self.form.encounter_class)
+
+    def _mapped(self, state: RowState, value: str, problems: list[Issue]) -> Mapped:
+        patient = state.subject["reference"][8:]
+        digest = self._digest(state.hashed)
+        resources: list[Serialised] = []
+        keyed: list[Serialised] = []
+        said: list[Said] = []
+        if self.parts.templates:
+            self._with_templates(state, resources, keyed)
+        else:
+            for _, emit in self.parts.emitters:
+                one = emit(state)
+                if one is not None:
+                    resources.append(one)
+        if self._patients_of != "none":
+            said = self.parts.patients.said(state)
+        if self._patients_of in ("rows", "run"):
+            made = self.parts.patients.make(patient, value, said)
+            if isinstance(made, str):
+                self._notes.clear()
+                state.add(IssueCode.INVALID_RESOURCE, f"Patient: {made}", value=value)
+                return Mapped([], problems + state.issues, digest, state.key, patient, value)
+            resources.insert(0, made)
+        issues = problems + state.issues if problems else state.issues
+        notes: list[Note] = []
+        if self._notes:
+            notes, self._notes = self._notes, notes
+        return Mapped(resources, issues, digest, state.key, patient, value, notes, said, keyed)
+
+    def _with_templates(self, state: RowState, resources: list[Serialised], keyed: list[Serialised]) -> None:
+        """Make the resources of a row; where a template fails, once more without references to it."""
         failed: set[str] = set()
+        before = len(self._notes)
         while True:
-            alive = [t for t in self._templates if t.name not in failed and state.holds(t.template.when)]
-            state.references = {template.name: template.reference(state) for template in alive}
-            observations: list[Serialised] = []
-            for column, emit in self._emitters:
-                made = emit(state)
-                if made is None:
-                    continue
-                observations.append(made)
-                if column.member_of:
-                    state.members.setdefault(column.member_of, []).append({"reference": made.reference})
-            templates = [(template.name, template.make(state)) for template in alive]
-            lost = {name for name, made in templates if made is None}
+            alive = [t for t in self.parts.templates if t.name not in failed and state.holds(t.template.when)]
+            named = ((template.name, template.reference(state)) for template in alive)
+            state.references = {name: reference for name, reference in named if reference is not None}
+            made = []
+            for member_of, emit in self.parts.emitters:
+                one = emit(state)
+                if one is not None:
+                    made.append(one)
+                    if member_of:
+                        state.members.setdefault(member_of, []).append({"reference": one.reference})
+            templates = [(template, template.make(state)) for template in alive]
+            lost = [template for template, made_ in templates if made_ is None]
             if not lost:
                 break
-            failed |= lost
+            failed |= {template.name for template in lost if template.gone(state)}
             state.members = {}
-        made_templates = [made for _, made in templates if made is not None]
-        patients = self._patient(row, state, value)
-        if patients is None:
-            return [], state.issues
-        return [*patients, *made_templates, *observations], state.issues
-
-    def _patient(self, row: Row, state: RowState, value: str) -> list[Serialised] | None:
-        """Return the Patient for the first row that names it, nothing for later ones, None if it is invalid."""
-        id_ = state.subject["reference"][8:]
-        known = self._seen.patients.get(id_) if self._repeats else None
-        if known is not None and not self.form.patient_elements:
-            return []
-        patient = self._patients.make(state, value)
-        if patient is None:
-            return None
-        if known is None:
-            if self._repeats:
-                self._seen.patients[id_] = (row.number, patient)
-            return [serialised(patient)]
-        number, first = known
-        differing = [name for name in {**first, **patient} if first.get(name) != patient.get(name)]
-        if differing:
-            message = f"row {number} says otherwise of this patient's {', '.join(differing)}; the first row was used"
-            state.add(IssueCode.CONFLICTING_PATIENT, message, self._subject_header, value)
-        return []
+            del self._notes[before:]
+        for template, made_ in templates:
+            (keyed if template.template.key else resources).extend(made_ or ())
+        resources += made

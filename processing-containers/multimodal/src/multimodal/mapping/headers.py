@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from multimodal.mapping.plan import Form
+from multimodal.mapping.plan import Column, Form
 from multimodal.model.issue_codes import IssueCode
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
 
@@ -28,12 +28,15 @@ class Headers:
         Headers of the mapping that the file does not have; ignored columns are not missed.
     meant : dict of str to str
         Absent header to the unnamed one that is probably the same.
+    options : dict of str to dict
+        Checkbox group of the mapping to its columns in the file: code of the option to header.
     """
 
     present: dict[str, str]
     unnamed: list[str]
     absent: list[str]
     meant: dict[str, str]
+    options: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def differences(self) -> str:
         """Return in one line all in which file and mapping differ."""
@@ -56,9 +59,38 @@ class Headers:
 def compare(form: Form, table: Table) -> Headers:
     """Return what `form` finds of its columns in `table`."""
     present = present_headers(form, table)
-    unnamed = [header for header in table.headers if header not in present.values()]
-    absent = [header for header, column in form.columns.items() if header not in present and column.verb != "ignore"]
-    return Headers(present, unnamed, absent, _meant(absent, unnamed))
+    options = {
+        header: found
+        for header, column in form.columns.items()
+        if column.verb in ("checkbox", "ignore", "helper") and (found := option_headers(column, table))
+    }
+    named = {*present.values(), *table.given, *(header for found in options.values() for header in found.values())}
+    unnamed = [header for header in table.headers if header not in named]
+    absent = [
+        header
+        for header, column in form.columns.items()
+        if header not in present and header not in options and column.verb != "ignore"
+    ]
+    return Headers(present, unnamed, absent, _meant(absent, unnamed), options)
+
+
+def option_headers(column: Column, table: Table) -> dict[str, str]:
+    """Return code of the option -> header in the file of a checkbox field, which has no column of its own.
+
+    The source's dictionary says which columns these are; without one, REDCap's names do: ``field___2``, and
+    ``field____1`` for the code -1.
+    """
+    names = (column.header, *column.aliases)
+    found = {code: header for header, (field_, code) in table.dictionary.option_of.items() if field_ in names}
+    found = {code: header for code, header in found.items() if header in table.headers}
+    if found:
+        return found
+    for name in names:
+        for header in table.headers:
+            if header.startswith(f"{name}___") and len(header) > len(name) + 3:
+                code = header[len(name) + 3 :]
+                found[f"-{code[1:]}" if code.startswith("_") else code] = header
+    return found
 
 
 def present_headers(form: Form, table: Table) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from multimodal.mapping.row_state import Resource, RowState
+from multimodal.mapping.stencil import Stencil
 from multimodal.model.issue_codes import IssueCode
 from multimodal.resources.checks import check_resource
 from multimodal.resources.serialised import Serialised, serialised
@@ -79,6 +80,10 @@ class Checked:
             The row.
         """
         return serialised(made) if self.passes(made, kind, state) else None
+
+    def stencil(self, made: Resource, kind: Hashable, state: RowState, slots: Sequence[str]) -> Stencil | None:
+        """Return the stencil of a kind, from the first resource of it; None, and an issue, where it breaks a rule."""
+        return Stencil(made, slots) if self.passes(made, kind, state) else None
 
     def passes(self, made: Resource, kind: Hashable, state: RowState) -> bool:
         """Return whether a resource is sound; a wrong one is reported for every row that has it."""

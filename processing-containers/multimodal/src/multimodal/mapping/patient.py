@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
 
 from multimodal.mapping.cells import read_boolean, read_text, translate
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.origin import Origin
 from multimodal.mapping.plan import Column, Subject
-from multimodal.mapping.row_state import Resource, RowState
+from multimodal.mapping.row_state import Noted, Resource, RowState
+from multimodal.mapping.stencil import Stencil
 from multimodal.model.issue_codes import IssueCode
 from multimodal.resources.rules import allowed_codes
+from multimodal.resources.serialised import Serialised
 from multimodal.terminology.translation import Translation
 
-_Set = Callable[[Resource, str], None]
+# Cells repeat; a column of all-different values must not fill the memory.
+_MOST_CELLS = 20_000
+IDENTIFIER = "identifier"
+
+
+class Said(NamedTuple):
+    """What a cell says of the Patient: an element (empty: nothing), its value, that as JSON, and what to tell of it."""
+
+    element: str = ""
+    value: Any = None
+    json: bytes = b""
+    note: str = ""
+
+
+_Read = Callable[[str], Said]
 
 
 class PatientMaker:
@@ -30,94 +49,126 @@ class PatientMaker:
         What all resources share.
     """
 
-    def __init__(
-        self,
-        subject: Subject,
-        columns: Sequence[tuple[Column, str]],
-        origin: Origin,
-    ) -> None:
+    def __init__(self, subject: Subject, columns: Sequence[tuple[Column, str]], origin: Origin) -> None:
         self._system = subject.system
         self._origin = origin
-        self._meta = origin.meta(subject.profile)
-        self._columns = [(column, header, self._setter(column, header)) for column, header in columns]
-        self._noted = origin.noted
-        self._checked: dict[tuple[str, ...], list[str]] = {}
+        self._constant = {"resourceType": "Patient", "meta": origin.meta(subject.profile)}
+        self._columns = [_Cells(header, _reader(column), origin.noted) for column, header in columns]
+        self._stencils: dict[tuple[str, ...], tuple[list[str], Stencil]] = {}
+        self._before = b'[{"system":%b,"value":' % orjson.dumps(subject.system)
 
-    def make(self, state: RowState, value: str) -> Resource | None:
-        """Return the Patient known as `value`; None, and an issue, if it breaks a rule."""
-        patient: Resource = {
-            "resourceType": "Patient",
-            "id": state.subject["reference"][8:],
-            "meta": self._meta,
-            "identifier": [{"system": self._system, "value": value}],
-        }
-        for column, header, set_element in self._columns:
-            text = state.values[header].strip()
-            if text in column.missing:
-                continue
+    def said(self, state: RowState) -> list[Said]:
+        """Return what the cells of a row say of its Patient; a wrong one is reported."""
+        return [said for cells in self._columns if (said := cells.said(state)).element]
+
+    def make(self, patient: str, value: str, said: Sequence[Said]) -> Serialised | str:
+        """Return the Patient known as `value`, or what is wrong with it.
+
+        Parameters
+        ----------
+        patient : str
+            Its id.
+        value : str
+            Its identifier.
+        said : sequence of Said
+            Its other elements; of two of one name the later is used, identifiers apart.
+        """
+        found: dict[str, bytes] = {"id": patient.encode(), IDENTIFIER: self._before + orjson.dumps(value) + b"}"}
+        for element, _, json, _ in said:
+            if element == IDENTIFIER:
+                found[IDENTIFIER] += b"," + json
+            else:
+                found[element] = json
+        found[IDENTIFIER] += b"]"
+        kind = tuple(found)
+        known = None if self._origin.every else self._stencils.get(kind)
+        if known is None:
+            made = self._dict(patient, value, said)
+            problems = self._origin.problems(made)
+            if problems:
+                return problems[0]
+            slots = sorted(found)
+            known = self._stencils[kind] = slots, Stencil(made, slots)
+        slots, stencil = known
+        body = stencil.body % tuple([found[name] for name in slots])
+        return Serialised("Patient", patient, body, stencil.meta)
+
+    def _dict(self, patient: str, value: str, said: Sequence[Said]) -> Resource:
+        made: Resource = {**self._constant, "id": patient, IDENTIFIER: [{"system": self._system, "value": value}]}
+        for element, one, _, _ in said:
+            if element == IDENTIFIER:
+                made[IDENTIFIER].append(one)
+            else:
+                made[element] = one
+        return made
+
+
+class _Cells:
+    """The cells of one column, each text read once."""
+
+    def __init__(self, header: str, read: _Read, noted: Noted) -> None:
+        self._header = header
+        self._read = read
+        self._noted = noted
+        self._known: dict[str, Said] = {}
+
+    def said(self, state: RowState) -> Said:
+        raw = state.values[self._header]
+        found = self._known.get(raw)
+        if found is None:
             try:
-                set_element(patient, text)
+                found = self._read(raw.strip())
             except CellError as error:
-                state.report(error, header, text)
-        shape = tuple(patient)
-        problems = None if self._origin.every else self._checked.get(shape)
-        if problems is None:
-            problems = self._checked[shape] = self._origin.problems(patient)
-        if problems:
-            state.add(IssueCode.INVALID_RESOURCE, f"Patient: {problems[0]}", value=value)
-            return None
-        return patient
+                state.report(error, self._header, raw.strip())
+                return Said()
+            if len(self._known) >= _MOST_CELLS:
+                self._known.clear()
+            self._known[raw] = found
+        if found.note:
+            self._noted(self._header, found.note, raw.strip())
+        return found
 
-    def _setter(self, column: Column, header: str) -> _Set:
-        element = column.element
-        if element in ("gender", "deceased"):
-            return self._coded(column, header)
-        if element == "birthDate":
 
-            def birth(patient: Resource, text: str) -> None:
-                patient["birthDate"] = column.dates.read_day(text)
+def _reader(column: Column) -> _Read:
+    element, missing = column.element, column.missing
+    simple: dict[str, Callable[[str], Any]] = {
+        "birthDate": column.dates.read_day,
+        "name": lambda text: [{"text": read_text(text)}],
+        IDENTIFIER: lambda text: {"system": column.system, "value": read_text(text)},
+    }
+    if element in simple:
+        read = simple[element]
+        return lambda text: Said() if text in missing else _said(element, read(text))
+    coded = _gender if element == "gender" else partial(_deceased, column)
+    return lambda text: Said() if text in missing else _translated(column, text, coded)
 
-            return birth
-        if element == "name":
 
-            def name(patient: Resource, text: str) -> None:
-                patient["name"] = [{"text": read_text(text)}]
+def _translated(column: Column, text: str, coded: Callable[[str], Said]) -> Said:
+    if column.table is None:
+        return coded(text)
+    notes: list[str] = []
+    found: Any = translate(column.table, text, lambda kind, _: notes.append(kind))
+    said = Said() if found is None else coded(found.text if isinstance(found, Translation) else found)
+    return said._replace(note=notes[0] if notes else "")
 
-            return name
 
-        def identifier(patient: Resource, text: str) -> None:
-            patient["identifier"].append({"system": column.system, "value": read_text(text)})
+def _said(element: str, value: Any) -> Said:
+    return Said(element, value, orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
-        return identifier
 
-    def _coded(self, column: Column, header: str) -> _Set:
-        allowed = allowed_codes("Patient", "gender")
+def _gender(meant: str) -> Said:
+    allowed = allowed_codes("Patient", "gender")
+    if meant not in allowed:
+        raise CellError(
+            IssueCode.NOT_IN_TABLE,
+            f"{meant!r} is no administrative gender",
+            suggestion=f"give the column a table to {', '.join(allowed)}",
+        )
+    return _said("gender", meant)
 
-        def gender(patient: Resource, text: str) -> None:
-            meant = self._meant(column, header, text)
-            if meant is None:
-                return
-            if meant not in allowed:
-                raise CellError(
-                    IssueCode.NOT_IN_TABLE,
-                    f"{text!r} is no administrative gender",
-                    suggestion=f"give the column a table to {', '.join(allowed)}",
-                )
-            patient["gender"] = meant
 
-        def deceased(patient: Resource, text: str) -> None:
-            meant = self._meant(column, header, text)
-            if meant is None:
-                return
-            try:
-                patient["deceasedBoolean"] = read_boolean(meant)
-            except CellError:
-                patient["deceasedDateTime"] = column.dates.read(meant)
-
-        return gender if column.element == "gender" else deceased
-
-    def _meant(self, column: Column, header: str, text: str) -> str | None:
-        if column.table is None:
-            return text
-        found: Any = translate(column.table, text, lambda kind, value: self._noted(header, kind, value))
-        return found.text if isinstance(found, Translation) else found
+def _deceased(column: Column, meant: str) -> Said:
+    try:
+        return _said("deceasedBoolean", read_boolean(meant))
+    except CellError:
+        return _said("deceasedDateTime", column.dates.read(meant))

@@ -1,25 +1,27 @@
-"""Level 2 at work: a template and a row to a resource."""
+"""Level 2 at work: a template and a row to its resources."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from multimodal.mapping.emitters import Remembered
-from multimodal.mapping.identity import id_maker
+from multimodal.mapping.functions import plain
+from multimodal.mapping.identity import SEPARATOR, id_maker
 from multimodal.mapping.origin import Origin
 from multimodal.mapping.plan import PATH_STEP, Column, Node, Template
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.model.issue_codes import IssueCode
+from multimodal.resources.rules import encounter_element, patient_element
 from multimodal.resources.serialised import Serialised, serialised
 
-# Resource types whose subject and status need not be said in the mapping.
-_WITH_SUBJECT = frozenset({"Observation", "Condition", "Procedure", "DiagnosticReport", "Encounter"})
 _WITH_STATUS = frozenset({"Observation", "DiagnosticReport"})
+# Of these an element may name a Patient; whose they are, the mapping says.
+_NOBODYS = frozenset({"Device"})
 
 
 class TemplateRenderer:
-    """Makes the resource of a template for each row.
+    """Makes the resources of a template for each row: one, or one for each item of its ``$each``.
 
     Parameters
     ----------
@@ -37,14 +39,72 @@ class TemplateRenderer:
         self.make_id = id_maker(template.type, origin.parts, template.name)
         self._into = [(column, _steps(column.element), outcomes) for column, outcomes in into]
         self._origin = origin
+        self._patient = patient_element(template.type) if template.type not in _NOBODYS else ""
+        self._encounter = encounter_element(template.type)
+        self._row: RowState | None = None
+        self._items: list[tuple[Any, str]] = []
 
-    def reference(self, state: RowState) -> dict[str, Any]:
-        """Return the reference to this resource of a row."""
-        return {"reference": f"{self.template.type}/{self.make_id(state.key)}"}
+    def reference(self, state: RowState) -> dict[str, Any] | list[dict[str, Any]] | None:
+        """Return the reference to this resource of a row; with ``$each`` a list of them; None where there is none."""
+        references = [{"reference": f"{self.template.type}/{id_}"} for _, id_ in self._of(state)]
+        if self.template.each is not None:
+            return references
+        return references[0] if references else None
 
-    def make(self, state: RowState) -> Serialised | None:
-        """Return the resource; None where it is invalid, or an Observation whose value could not be made."""
-        made: Resource = {"resourceType": self.template.type, "id": self.make_id(state.key)}
+    def make(self, state: RowState) -> list[Serialised] | None:
+        """Return the resources; None where one is invalid, or is an Observation whose value could not be made.
+
+        What failed is left out when the same row is asked again, so that nothing refers to it: see `gone`.
+        """
+        made: list[Serialised] = []
+        failed: list[str] = []
+        for item, id_ in self._of(state):
+            state.item = item
+            one = self._one(id_, state)
+            if one is None:
+                failed.append(id_)
+            else:
+                made.append(one)
+        state.item = None
+        self._items = [(item, id_) for item, id_ in self._items if id_ not in failed]
+        return None if failed else made
+
+    def gone(self, state: RowState) -> bool:
+        """Return whether nothing of this template is left in the row, once `make` returned None."""
+        return not self._of(state)
+
+    def _of(self, state: RowState) -> list[tuple[Any, str]]:
+        """Return the items of a row with the ids of their resources; one item, None, without ``$each``."""
+        if self._row is not state:
+            self._row = state
+            self._items = [(item, self.make_id(key)) for item, key in self._keys(state) if key]
+        return self._items
+
+    def _keys(self, state: RowState) -> Iterator[tuple[Any, str]]:
+        template = self.template
+        if template.each is None:
+            yield None, self._key(state) if template.key else state.key
+            return
+        found = state.evaluate(template.each)
+        items = found if isinstance(found, list) else [] if found is None else [found]
+        for position, item in enumerate(items, start=1):
+            state.item = item
+            yield item, self._key(state) if template.key else f"{state.key}{SEPARATOR}{position}"
+        state.item = None
+
+    def _key(self, state: RowState) -> str:
+        """Return the declared key, empty (which is reported) where a part of it is."""
+        parts = [state.evaluate(part) for part in self.template.key]
+        texts = ["" if part is None else plain(part).strip() for part in parts]
+        if all(texts):
+            return SEPARATOR.join(texts)
+        columns = dict.fromkeys(column for part in self.template.key for column in part.columns)
+        message = f"{self.name} ({self.template.type}) has no key; it was not made"
+        state.add(IssueCode.MISSING_KEY, message, ", ".join(columns))
+        return ""
+
+    def _one(self, id_: str, state: RowState) -> Serialised | None:
+        made: Resource = {"resourceType": self.template.type, "id": id_}
         value_failed = False
         for name, node in (self.template.body.elements or {}).items():
             before = len(state.issues)
@@ -55,11 +115,7 @@ class TemplateRenderer:
                 value_failed = True
         if value_failed and self.template.type == "Observation":
             return None
-        made["meta"] = {"source": self._origin.meta_source, **made.get("meta", {})}
-        if self.template.type in _WITH_SUBJECT:
-            made.setdefault("subject", state.subject)
-        if self.template.type in _WITH_STATUS:
-            made.setdefault("status", self._origin.status)
+        self._complete(made, state)
         for column, steps, outcomes in self._into:
             self._write(made, column, steps, outcomes, state)
         problems = self._origin.problems(made)
@@ -68,6 +124,16 @@ class TemplateRenderer:
             state.add(IssueCode.INVALID_RESOURCE, f"{self.name} ({self.template.type}): {problems[0]}", columns)
             return None
         return serialised(made)
+
+    def _complete(self, made: Resource, state: RowState) -> None:
+        """Add what need not be said in the mapping: source, patient, visit, status."""
+        made["meta"] = {"source": self._origin.meta_source, **made.get("meta", {})}
+        if self._patient:
+            made.setdefault(self._patient, state.subject)
+        if self._encounter and state.encounter:
+            made.setdefault(self._encounter, state.encounter)
+        if self.template.type in _WITH_STATUS:
+            made.setdefault("status", state.status)
 
     @staticmethod
     def _write(

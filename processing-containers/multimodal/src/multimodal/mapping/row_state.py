@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from multimodal.mapping.cells import translate
@@ -20,6 +21,65 @@ Read = Callable[[str], Any]
 Noted = Callable[[str, str, str], None]
 
 
+# Dates repeat; a column of all-different times must not fill the memory.
+_MOST_DATES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class FormCells:
+    """What the rows of one table share when their cells are read.
+
+    Parameters
+    ----------
+    headers : mapping of str to str
+        Header in the mapping to header in the file.
+    readers : mapping of str to callable
+        Typed reader of each column, None for a missing cell.
+    noted : callable
+        Told column, kind and value of what a person should know.
+    dates : dict
+        Dates that were read, by what says how to read them, and text; an error where the text is none.
+    """
+
+    headers: Mapping[str, str]
+    readers: Mapping[str, Read]
+    noted: Noted
+    dates: dict[tuple[int, str], str | CellError] = field(default_factory=dict)
+
+    def date(self, effective: Effective, text: str) -> str:
+        """Return the date that `text` is, or raise the `CellError` that it is none."""
+        mark = (id(effective), text)
+        found = self.dates.get(mark)
+        if found is None:
+            if len(self.dates) >= _MOST_DATES:
+                self.dates.clear()
+            try:
+                found = effective.reader.read(text)
+            except CellError as error:
+                found = error
+            self.dates[mark] = found
+        if isinstance(found, CellError):
+            raise found.with_traceback(None)
+        return found
+
+
+def issue_at(row: Row, code: IssueCode, message: str, column: str = "", value: str = "", suggestion: str = "") -> Issue:
+    """Return an issue of a row, in the place of its cell where that is not simply the row's."""
+    place = row.places.get(column) if row.places else None
+    return Issue(
+        code=code.code,
+        message=message,
+        row=place.row if place else row.number,
+        sheet=row.sheet,
+        record=row.record,
+        event=row.event,
+        instance=row.instance,
+        column=place.column if place else column,
+        value=value,
+        suggestion=suggestion or code.suggestion,
+    )
+
+
 class RowState:
     """What is known of a row: its cells, its subject, the references it can give, and its issues.
 
@@ -29,65 +89,65 @@ class RowState:
         The row.
     key : str
         Its key parts, joined by U+001F.
-    subject : dict
-        Reference to its Patient.
-    headers : mapping of str to str
-        Header in the mapping to header in the file.
-    readers : mapping of str to callable
-        Typed reader of each column, None for a missing cell.
-    noted : callable
-        Told column, kind and value of what a person should know.
+    patient : str
+        Id of its Patient.
+    cells : FormCells
+        What the rows of its table share.
 
     Attributes
     ----------
+    subject : dict
+        Reference to its Patient.
     status : str
         Of this row's Observations: that of its form, or ``preliminary`` where the form is not complete.
     encounter : dict, optional
         Reference to the Encounter of its visit, where the form asks for one.
+    subject_json, encounter_json : bytes
+        The two references as JSON.
+    hashed : hash
+        Of what the ids of this row's Observations begin with; see `identity.begun`.
+    mark : int
+        Stands for status and encounter in the kind of an Observation; a multiple of 4.
     """
 
     __slots__ = (
+        "_cells",
         "_dates",
-        "_headers",
-        "_noted",
-        "_readers",
         "_reported",
         "encounter",
+        "encounter_json",
+        "hashed",
         "issues",
         "item",
         "key",
+        "mark",
         "members",
         "references",
         "row",
         "status",
         "subject",
+        "subject_json",
         "values",
     )
 
-    def __init__(
-        self,
-        row: Row,
-        key: str,
-        subject: dict[str, Any],
-        headers: Mapping[str, str],
-        readers: Mapping[str, Read],
-        noted: Noted,
-    ) -> None:
+    def __init__(self, row: Row, key: str, patient: str, cells: FormCells) -> None:
         self.row = row
         self.key = key
-        self.subject = subject
+        self.subject = {"reference": f"Patient/{patient}"}
+        self.subject_json = b'{"reference":"Patient/%b"}' % patient.encode()
         self.values = row.values
         self.status = ""
         self.encounter: dict[str, Any] | None = None
-        self.references: dict[str, dict[str, Any]] = {}
+        self.encounter_json = b""
+        self.hashed: Any = None
+        self.mark = 0
+        self.references: dict[str, dict[str, Any] | list[dict[str, Any]]] = {}
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.issues: list[Issue] = []
-        self._headers = headers
-        self._readers = readers
-        self._noted = noted
-        self._dates: dict[int, str | None] = {}
-        self._reported: set[tuple[str, str, str]] = set()
         self.item: Any = None  # of $each, while a resource is made for it
+        self._cells = cells
+        self._dates: dict[int, tuple[str | None, bytes]] = {}
+        self._reported: set[tuple[str, str, str]] = set()
 
     def report(self, error: CellError, column: str = "", value: str = "") -> None:
         """Report a cell, once however many places read it."""
@@ -100,45 +160,31 @@ class RowState:
         if mark in self._reported:
             return
         self._reported.add(mark)
-        row = self.row
-        self.issues.append(
-            Issue(
-                code=code.code,
-                message=message,
-                row=row.number,
-                sheet=row.sheet,
-                record=row.record,
-                event=row.event,
-                instance=row.instance,
-                column=column,
-                value=value,
-                suggestion=suggestion or code.suggestion,
-            )
-        )
+        self.issues.append(issue_at(self.row, code, message, column, value, suggestion))
 
     def text(self, column: str) -> str:
         """Return the text of a cell, ``""`` where the file has no such column."""
-        header = self._headers.get(column)
+        header = self._cells.headers.get(column)
         return self.values[header].strip() if header is not None else ""
 
     def typed(self, column: str) -> Any:
         """Return the typed value of a cell; a wrong one is reported and None."""
         text = self.text(column)
         try:
-            return self._readers[column](text)
+            return self._cells.readers[column](text)
         except CellError as error:
-            self.report(error, self._headers.get(column, column), text)
+            self.report(error, self._cells.headers.get(column, column), text)
             return None
 
     def lookup(self, table: TranslationTable, text: str) -> Any:
         """Return what `text` means in `table`."""
-        return translate(table, text, lambda kind, value: self._noted(f"table {table.name}", kind, value))
+        return translate(table, text, lambda kind, value: self._cells.noted(f"table {table.name}", kind, value))
 
-    def reference(self, name: str) -> dict[str, Any] | None:
+    def reference(self, name: str) -> dict[str, Any] | list[dict[str, Any]] | None:
         """Return the reference to the resource `name`; a missing one is counted for the report."""
         found = self.references.get(name)
         if found is None:
-            self._noted(f"resource {name}", "reference left out", "")
+            self._cells.noted(f"resource {name}", "reference left out", "")
         return found
 
     def member_references(self, name: str) -> list[dict[str, Any]]:
@@ -147,16 +193,29 @@ class RowState:
 
     def effective(self, effective: Effective) -> str | None:
         """Return the date of a statement, None where its cell is empty or wrong."""
-        if effective.fixed:
-            return effective.fixed
-        mark = id(effective)
-        if mark not in self._dates:  # most often it is: the cells of a row share their date
-            self._dates[mark] = self._date_of(effective)
-        return self._dates[mark]
+        return self.effective_json(effective)[0]
+
+    def effective_json(self, effective: Effective) -> tuple[str | None, bytes]:
+        """Return the date of a statement, and as JSON; None and ``b""`` where its cell is empty or wrong."""
+        found = self._dates.get(id(effective))
+        if found is None:  # most often it is there: the cells of a row share their date
+            date = self._date_of(effective)
+            # A FHIR date holds nothing that JSON escapes.
+            found = self._dates[id(effective)] = (date, b'"%b"' % date.encode() if date else b"")
+        return found
+
+    @property
+    def dates(self) -> list[str]:
+        """The dates of this row's statements, as far as they were asked for."""
+        return [date for date, _ in self._dates.values() if date]
 
     def _date_of(self, effective: Effective) -> str | None:
+        if effective.fixed:
+            return effective.fixed
         if effective.events:
-            chosen = effective.events.get(self.row.event)
+            # Of ODM, `event` says the repetition too; the visit has the event's own name.
+            event = self.row.visit[1] if len(self.row.visit) > 1 else self.row.event
+            chosen = effective.events.get(event)
             return self.effective(chosen) if chosen else None
         column = effective.column
         days = self.typed(effective.offset_column) if effective.offset_column else effective.offset
@@ -164,10 +223,10 @@ class RowState:
         if days is None or text in effective.missing:
             return None
         try:
-            date = effective.reader.read(text)
+            date = self._cells.date(effective, text)
             return days_after(date, days) if days else date
         except CellError as error:
-            self.report(error, self._headers.get(column, column), text)
+            self.report(error, self._cells.headers.get(column, column), text)
             return None
 
     def holds(self, condition: Expression | None) -> bool:
@@ -181,5 +240,5 @@ class RowState:
         except CellError as error:
             column = expression.columns[0] if len(expression.columns) == 1 else ", ".join(expression.columns)
             value = self.text(column) if len(expression.columns) == 1 else ""
-            self.report(error, self._headers.get(column, column), value)
+            self.report(error, self._cells.headers.get(column, column), value)
             return None

@@ -27,7 +27,7 @@ class Env(Protocol):
     def typed(self, column: str) -> Any:
         """Return the typed value of a column, None where it is missing or wrong (which is then reported)."""
 
-    def reference(self, name: str) -> dict[str, Any] | None:
+    def reference(self, name: str) -> dict[str, Any] | list[dict[str, Any]] | None:
         """Return the reference to the resource `name` of this row, None where the row has none."""
 
     def member_references(self, name: str) -> list[dict[str, Any]]:

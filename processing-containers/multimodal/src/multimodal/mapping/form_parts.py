@@ -1,0 +1,103 @@
+"""What turns the cells of one table into resources, made once before its first row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass
+from typing import Any
+
+from multimodal.mapping.checkbox import checkbox
+from multimodal.mapping.emitters import Emit, Remembered, condition
+from multimodal.mapping.headers import Headers
+from multimodal.mapping.observation import ObservationMaker
+from multimodal.mapping.origin import Origin
+from multimodal.mapping.patient import PatientMaker
+from multimodal.mapping.plan import Column, Form, Mapping
+from multimodal.mapping.readers import number_reader, outcome_reader, plain_reader
+from multimodal.mapping.render import TemplateRenderer
+from multimodal.mapping.row_state import FormCells
+
+
+@dataclass(frozen=True, slots=True)
+class FormParts:
+    """What makes the resources of a row.
+
+    Parameters
+    ----------
+    cells : FormCells
+        Reads cells for dates and expressions.
+    emitters : list of (str, Emit)
+        Level 1: each makes at most one resource; with the name of the resource whose member that is.
+    templates : list of TemplateRenderer
+        Level 2.
+    patients : PatientMaker
+        Makes the Patient.
+    """
+
+    cells: FormCells
+    emitters: list[tuple[str, Emit]]
+    templates: list[TemplateRenderer]
+    patients: PatientMaker
+
+
+def parts_of(
+    mapping: Mapping, form: Form, headers: Headers, decimals: MappingOf[str, str], origin: Origin
+) -> FormParts:
+    """Return the parts of a form for a table with these headers.
+
+    Parameters
+    ----------
+    mapping, form
+        The mapping, and its form for this table.
+    headers : Headers
+        What the form finds of its columns in the table.
+    decimals : mapping of str to str
+        Decimal sign (``.``, ``,`` or ``mixed``) of the columns that leave it open.
+    origin : Origin
+        What all resources of the form share.
+    """
+    return _Builder(mapping, form, headers, decimals, origin).parts()
+
+
+class _Builder:
+    def __init__(
+        self, mapping: Mapping, form: Form, headers: Headers, decimals: MappingOf[str, str], origin: Origin
+    ) -> None:
+        self.mapping = mapping
+        self.form = form
+        self.headers = headers
+        self.present = headers.present
+        self.decimals = decimals
+        self.origin = origin
+        self.readers: dict[str, Any] = {}
+        self.emitters: list[tuple[str, Emit]] = []
+        self.into: dict[str, list[tuple[Column, Remembered]]] = {}
+
+    def parts(self) -> FormParts:
+        for column in self.form.columns.values():
+            self._column(column)
+        form, present, origin = self.form, self.present, self.origin
+        templates = [TemplateRenderer(t, self.into.get(t.name, ()), origin) for t in form.templates.values()]
+        elements = [(column, present[column.header]) for column in form.patient_elements if column.header in present]
+        patients = PatientMaker(self.mapping.subject, elements, origin)
+        return FormParts(FormCells(present, self.readers, origin.noted), self.emitters, templates, patients)
+
+    def _column(self, column: Column) -> None:
+        sign = self.decimals.get(column.header, ".") if column.decimal == "auto" else column.decimal
+        numbers = number_reader(column, sign, self.mapping.thousands)
+        self.readers[column.header] = plain_reader(column, numbers)
+        if column.verb == "checkbox":
+            options = self.headers.options.get(column.header, {})
+            self.emitters += [(column.member_of, emit) for emit in checkbox(column, options, self.origin)]
+        if column.header not in self.present or column.verb not in ("observation", "condition", "into"):
+            return
+        unit_header = self.present.get(column.unit_column, "")
+        read = outcome_reader(column, numbers)
+        outcomes = Remembered(column, self.present[column.header], unit_header, read, self.origin)
+        if column.verb == "into":
+            self.into.setdefault(column.resource, []).append((column, outcomes))
+        elif column.verb == "condition":
+            self.emitters.append((column.member_of, condition(column, outcomes, self.origin)))
+        else:
+            maker = ObservationMaker(column, outcomes, self.origin)
+            self.emitters.append((column.member_of, maker.emit()))

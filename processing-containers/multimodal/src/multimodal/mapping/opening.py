@@ -1,0 +1,224 @@
+"""The input as a whole held to the mapping, before the first row of it is used."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+
+from multimodal.mapping.decimals import MIXED, decide_decimals
+from multimodal.mapping.errors import ColumnsRefusedError
+from multimodal.mapping.form_run import OpenForm
+from multimodal.mapping.headers import Headers, compare, misspelt, without_key
+from multimodal.mapping.plan import Form, Mapping
+from multimodal.model.issue_codes import IssueCode
+from multimodal.model.issues import Issue
+from multimodal.tables.dictionary import Dictionary
+from multimodal.tables.errors import EmptyTableError
+from multimodal.tables.read import read_tables
+from multimodal.tables.rows import SourceSpec, Table
+
+_NUMBERS = frozenset({"number", "integer", "age"})
+
+
+@dataclass(slots=True)
+class Coverage:
+    """What became of each column of the file, and of forms that the mapping does not name."""
+
+    mapped: list[str] = field(default_factory=list)
+    helpers: list[str] = field(default_factory=list)
+    ignored: dict[str, str] = field(default_factory=dict)
+    unmapped: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    forms: list[str] = field(default_factory=list)
+
+
+class Opening:
+    """Reads the headers of all tables, and their numbers' decimal signs.
+
+    Parameters
+    ----------
+    mapping : Mapping
+        The mapping.
+    paths : sequence of Path
+        The table files; one that is called like the source's dictionary is that.
+
+    Attributes
+    ----------
+    issues, notes, found, coverage, decimals, dictionaries
+        As in `MappingRun`.
+    forms : list of OpenForm
+        One for each table that is used, in their order.
+    keyed : bool
+        Whether the source identifies its rows by itself.
+    """
+
+    def __init__(self, mapping: Mapping, paths: Sequence[Path]) -> None:
+        self.mapping = mapping
+        self.source, self._paths = _dictionary_apart(mapping.source, paths)
+        self.issues: list[Issue] = []
+        self.notes: list[str] = []
+        self.found: dict[str, dict[str, str]] = {}
+        self.coverage = Coverage()
+        self.decimals: dict[str, str] = {}
+        self.dictionaries: dict[str, Dictionary] = {}
+        self.forms: list[OpenForm] = []
+        self.keyed = False
+        self._check_names()
+        self._open()
+
+    def tables(self) -> Iterator[Table]:
+        """Open the files anew and yield the tables that are used, in the order of `forms`."""
+        return (table for form, table in self._all_tables() if form is not None)
+
+    def _all_tables(self) -> Iterator[tuple[Form | None, Table]]:
+        for path in self._paths:
+            for table in read_tables(path, self.source):
+                yield self._form(table), table
+
+    def _form(self, table: Table) -> Form | None:
+        forms = {form.name: form for form in self.mapping.forms}
+        if len(forms) == 1 and (not table.sheet or "" in forms):
+            return next(iter(forms.values()))
+        name = table.sheet or table.file.stem
+        if name in forms:
+            return forms[name]
+        if table.sheet and self.source.forms and self.mapping.unmapped != "error":
+            return None
+        what = f"sheet {name!r}" if table.sheet else "the file's name"
+        what = f"form {name!r}" if self.source.forms and table.sheet else what
+        known = ", ".join(forms)
+        raise ColumnsRefusedError(table.file, [], f"{what} is none of the mapping's forms: {known}")
+
+    def _open(self) -> None:
+        opened = list(self._all_tables())
+        if not opened:
+            raise EmptyTableError(self._paths[0], "holds no table") if self._paths else _only_dictionary(self.source)
+        self._note_forms(opened)
+        used = [(form, table) for form, table in opened if form is not None]
+        labels = _labels([table for _, table in used])
+        headers = [self._check_columns(form, table, label) for (form, table), label in zip(used, labels, strict=True)]
+        self._check_rows([table for _, table in used])
+        signs = self._decide_decimals(used)
+        for (form, table), label, found in zip(used, labels, headers, strict=True):
+            events = table.dictionary.events
+            self.forms.append(OpenForm(form, found, label, signs.get(form.name, {}), events))
+            self.dictionaries[form.name] = table.dictionary
+
+    def _check_names(self) -> None:
+        patterns = self.mapping.file_patterns
+        for path in self._paths:
+            if patterns and not any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns):
+                self.notes.append(f"{path.name} is not called as the mapping expects ({', '.join(patterns)})")
+
+    def _note_forms(self, opened: list[tuple[Form | None, Table]]) -> None:
+        """Tell of forms that only the input has, or only the mapping."""
+        self.coverage.forms = list(dict.fromkeys(table.sheet for form, table in opened if form is None))
+        if self.coverage.forms and self.mapping.unmapped == "warn":
+            self.notes.append(f"the mapping does not name the forms {', '.join(map(repr, self.coverage.forms))}")
+        given = {form.name for form, _ in opened if form is not None}
+        for form in self.mapping.forms:
+            if form.name not in given:
+                code, message = IssueCode.MISSING_COLUMN, f"no table is given for the form {form.name!r}"
+                suggestion = "give the file that holds it; what earlier imports stored of it is missing now"
+                self.issues.append(Issue(code.code, message, sheet=form.name, suggestion=suggestion))
+
+    def _check_columns(self, form: Form, table: Table, label: str) -> Headers:
+        self.found[f"{table.file.name}{':' + table.sheet if table.sheet else ''}"] = dict(table.found)
+        self.notes.extend(table.notes)
+        headers = compare(form, table)
+        subject = form.aliases[self.mapping.subject.column]
+        lost = [column for column in dict.fromkeys((subject, *form.key)) if column not in headers.present]
+        if lost:
+            raise ColumnsRefusedError(table.file, lost, without_key(lost, table, headers, self.source))
+        if self.mapping.unmapped == "error" and (headers.unnamed or headers.absent):
+            raise ColumnsRefusedError(table.file, [*headers.unnamed, *headers.absent], headers.differences())
+        self._note_unnamed(table, headers)
+        self._report_absent(table, label, headers)
+        self._cover(form, headers)
+        return headers
+
+    def _cover(self, form: Form, headers: Headers) -> None:
+        actual = {header: [name] for header, name in headers.present.items()}
+        actual |= {header: list(options.values()) for header, options in headers.options.items()}
+        for header, names in actual.items():
+            column = form.columns[header]
+            if column.verb == "ignore":
+                self.coverage.ignored.update(dict.fromkeys(names, column.reason))
+            elif column.verb == "helper":
+                self.coverage.helpers.extend(names)
+            else:
+                self.coverage.mapped.extend(names)
+
+    def _check_rows(self, tables: list[Table]) -> None:
+        """Refuse an input without any row: it would look as if every row had been removed."""
+        for table in tables:
+            first = next(table.rows, None)
+            if first is not None:
+                self.keyed = bool(first.key)
+                table.rows = chain([first], table.rows)
+                return
+        for table in tables[:1]:
+            raise EmptyTableError(table.file, "has a header but no rows")
+
+    def _note_unnamed(self, table: Table, headers: Headers) -> None:
+        self.coverage.unmapped.extend(headers.unnamed)
+        names = [repr(header) for header in headers.unnamed if header not in headers.meant.values()]
+        if names and self.mapping.unmapped == "warn":
+            where = f"{table.file.name}{', ' + table.sheet if table.sheet else ''}"
+            self.notes.append(f"{where}: the mapping does not name the columns {', '.join(names)}")
+
+    def _report_absent(self, table: Table, label: str, headers: Headers) -> None:
+        code = IssueCode.MISSING_COLUMN
+        for header in headers.absent:
+            self.coverage.missing.append(header)
+            message, suggestion = f"{table.file.name} has no column {header!r}", code.suggestion
+            if header in headers.meant:
+                message = f"{table.file.name}: {misspelt(header, headers.meant[header])}"
+                suggestion = "write the file's header in the mapping; if it was renamed, name the old one under `was`"
+            self.issues.append(Issue(code.code, message, sheet=label, column=header, suggestion=suggestion))
+
+    def _decide_decimals(self, tables: list[tuple[Form, Table]]) -> dict[str, dict[str, str]]:
+        """Look at all number cells whose decimal sign nobody declared; costs one more reading of the files."""
+        by_form: dict[str, dict[str, str]] = {}
+        for form in self.mapping.forms:
+            signs: dict[str, set[str]] = {}
+            for other, table in tables:
+                columns = [
+                    (header, actual)
+                    for header, actual in compare(form, table).present.items()
+                    if form.columns[header].type in _NUMBERS and form.columns[header].decimal == "auto"
+                ]
+                if other is form and columns:
+                    for header, sign in decide_decimals(table.rows, columns, self.mapping.thousands).items():
+                        signs.setdefault(header, set()).add(sign)
+            by_form[form.name] = {h: MIXED if len(found) > 1 else found.pop() for h, found in signs.items()}
+            self.decimals.update(by_form[form.name])
+        return by_form
+
+
+def _dictionary_apart(source: SourceSpec, paths: Sequence[Path]) -> tuple[SourceSpec, list[Path]]:
+    """Return the source with the dictionary that is among the given files, and the other files."""
+    if source.dictionary is None:
+        return source, list(paths)
+    name = source.dictionary.name
+    given = [path for path in paths if path.name == name]
+    tables = [path for path in paths if path.name != name]
+    return (replace(source, dictionary=given[0]) if given else source), tables
+
+
+def _only_dictionary(source: SourceSpec) -> EmptyTableError:
+    return EmptyTableError(source.dictionary or Path(), "is the dictionary; give the table that it describes too")
+
+
+def _labels(tables: Sequence[Table]) -> list[str]:
+    """Return what issues call each table: its sheet, with its file where sheets of several files share a name."""
+    times = Counter(table.sheet for table in tables)
+    alone = [table.sheet if times[table.sheet] == 1 else "" for table in tables]
+    return [
+        label or (table.file.name + (f":{table.sheet}" if table.sheet else "") if times[table.sheet] > 1 else "")
+        for label, table in zip(alone, tables, strict=True)
+    ]
