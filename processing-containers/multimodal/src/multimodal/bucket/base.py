@@ -40,14 +40,18 @@ class LockedError(RemoteError):
         Name of the lock.
     holder : dict
         ``host``, ``pid``, ``run`` and ``since`` (ISO 8601) of the run that holds it, as far as it said.
+    who : str
+        The same for people.
     """
 
     def __init__(self, bucket: str, lock: str, holder: dict[str, str]) -> None:
         self.lock = lock
         self.holder = holder
         run = f"run {holder['run']}, " if holder.get("run") else ""
-        who = f"{run}process {holder.get('pid', '?')} on {holder.get('host', '?')} since {holder.get('since', '?')}"
-        super().__init__(bucket, f"{lock} is in use ({who}); wait until it has ended, then try again")
+        self.who = (
+            f"{run}process {holder.get('pid', '?')} on {holder.get('host', '?')} since {holder.get('since', '?')}"
+        )
+        super().__init__(bucket, f"{lock} is in use ({self.who}); wait until it has ended, then try again")
 
 
 class Bucket(Protocol):

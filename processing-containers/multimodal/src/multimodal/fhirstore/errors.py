@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from multimodal.model.errors import DataRefusedError, RemoteError
+from collections.abc import Sequence
+
+from multimodal.model.errors import ConfigurationError, DataRefusedError, RemoteError
 from multimodal.transport.errors import RequestRefusedError
 
 
@@ -42,3 +44,35 @@ class TooManyDeletesError(DataRefusedError):
             f"{absent} of {known} resources of earlier loads are not in this input; is the export cut short? "
             "nothing was sent (set `deletes: keep` to load the rest)"
         )
+
+
+class NotUndoableError(ConfigurationError):
+    """A run that cannot be taken back; nothing was changed.
+
+    Attributes
+    ----------
+    run : str
+        Its id.
+    known : sequence of str
+        The runs that can be, the latest first.
+    later : sequence of str
+        Runs that wrote on top of it, the latest first.
+    completed_by : str
+        The run that completed it, where it did not end.
+    """
+
+    def __init__(
+        self, run: str, *, known: Sequence[str] = (), later: Sequence[str] = (), completed_by: str = ""
+    ) -> None:
+        self.run = run
+        self.known = known
+        self.later = later
+        self.completed_by = completed_by
+        if later:
+            problem = f"later imports wrote on top of it; undo these first, in this order: {', '.join(later)}"
+        elif completed_by:
+            problem = f"it did not end and was completed by {completed_by}; undo that one"
+        else:
+            which = f"these are: {', '.join(known[:12])}" if known else "none is"
+            problem = f"it is not known here as a run that can be undone; {which}"
+        super().__init__(f"cannot undo {run}: {problem}")

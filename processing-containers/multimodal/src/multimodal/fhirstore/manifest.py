@@ -262,6 +262,55 @@ class Manifest:
         self.database.executemany("INSERT INTO temp.wanted VALUES (?)", [(content,) for content in contents])
         return self.select("NOT withdrawn AND content IN (SELECT content FROM temp.wanted)")
 
+    def overwritten(self, number: int) -> Iterator[Entry]:
+        """Yield, as it was before, what the run `number` overwrote or removed, by patient, statements last."""
+        found = self.database.execute(
+            f"SELECT {COLUMNS} FROM undo WHERE by = ? ORDER BY type = 'Provenance', patient, type, id",  # noqa: S608
+            (number,),
+        )
+        return iter([entry(row) for row in found])
+
+    def put_back(self, entries: Iterable[Entry], number: int) -> None:
+        """Note that `entries` are again what they were before the run `number`."""
+        rows = list(entries)
+        with self.database:
+            self.database.executemany(
+                f"INSERT OR REPLACE INTO resource ({COLUMNS}) VALUES ({_PLACES})",  # noqa: S608
+                rows,
+            )
+            self.database.executemany(
+                "DELETE FROM undo WHERE by = ? AND type = ? AND id = ?", [(number, *row.key) for row in rows]
+            )
+
+    def drop_run(self, number: int) -> None:
+        """Forget a run that was taken back."""
+        with self.database:
+            self.database.execute("DELETE FROM undo WHERE by = ?", (number,))
+            self.database.execute("DELETE FROM run WHERE number = ?", (number,))
+
+    def runs(self) -> list[str]:
+        """Return the ids of the runs that can be undone, the latest first."""
+        found = self.database.execute("SELECT run FROM run WHERE completed_by = '' ORDER BY number DESC")
+        return [run for (run,) in found]
+
+    def completed_by(self, run: str) -> str:
+        """Return the id of the run that completed `run`; empty where there is none."""
+        found = self.database.execute("SELECT completed_by FROM run WHERE run = ?", (run,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def later_runs(self, number: int) -> list[str]:
+        """Return the ids of the runs that wrote on top of the run `number`, the latest first."""
+        touched = "SELECT type, id FROM resource WHERE first = ?1 UNION SELECT type, id FROM undo WHERE by = ?1"
+        found = self.database.execute(
+            "SELECT DISTINCT r.run FROM run r JOIN ("  # noqa: S608
+            f" SELECT run AS number FROM resource WHERE run > ?1 AND type <> 'Provenance' AND (type, id) IN ({touched})"
+            " UNION SELECT by FROM undo u WHERE by > ?1 AND type <> 'Provenance' AND (u.run = ?1"
+            f" OR (u.type, u.id) IN ({touched}))"
+            ") later USING (number) ORDER BY number DESC",
+            (number,),
+        )
+        return [run for (run,) in found]
+
     def samples(self) -> list[tuple[str, str]]:
         """Return a few resources that the target must have: the first and the last of each type."""
         found = self.database.execute(

@@ -79,13 +79,16 @@ class NdjsonFolder:
                 if source == source_of(resource) or source in writers_of(resource):
                     yield resource
 
-    def earlier(self, resource_type: str, resource_id: str, sha256: bytes) -> dict[str, Any] | None:
-        """Return the last version whose `body_hash` is `sha256`, or None where it is not kept any more."""
-        for file in sorted(self.path.glob(f"{_HISTORY}/{resource_type}.*.ndjson"), reverse=True):
-            for resource, _ in _lines(file):
-                if resource["id"] == resource_id and body_hash(resource) == sha256:
-                    return resource
-        return None
+    def earlier(self, wanted: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the last version of each with the given `body_hash`, of those that are still kept."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for kind in {kind for kind, _ in wanted}:
+            for file in sorted(self.path.glob(f"{_HISTORY}/{kind}.*.ndjson")):
+                for resource, _ in _lines(file):
+                    name = (kind, resource["id"])
+                    if name in wanted and body_hash(resource) == wanted[name]:
+                        found[name] = resource
+        return found
 
     def lacks(self, references: Sequence[tuple[str, str]]) -> bool:
         """Say whether a file is gone in which any of `references` was."""

@@ -164,15 +164,19 @@ class FhirServer:
         """Write `groups`, each in one transaction, and yield what became of them as it is acknowledged."""
         return Sender(self, merge).send(groups)
 
-    def earlier(self, resource_type: str, resource_id: str, sha256: bytes) -> dict[str, Any] | None:
-        """Return the last version whose `body_hash` is `sha256`, from the server's history."""
-        path = f"{resource_type}/{quote(resource_id, safe='')}/_history"
-        bundle = self._get(path) or {}
-        for entry in bundle.get("entry", ()):
-            if "resource" in entry and body_hash(entry["resource"]) == sha256:
-                found: dict[str, Any] = entry["resource"]
-                return found
-        return None
+    def earlier(self, wanted: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the last version of each with the given `body_hash`, from the server's history."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        names = list(wanted)
+        for start in range(0, len(names), _READ_AT_ONCE):
+            chunk = names[start : start + _READ_AT_ONCE]
+            answers = self._batch([f"{kind}/{key}/_history" for kind, key in chunk])
+            for name, answer in zip(chunk, answers, strict=True):
+                for entry in answer.get("resource", {}).get("entry", ()):
+                    if "resource" in entry and body_hash(entry["resource"]) == wanted[name]:
+                        found[name] = entry["resource"]
+                        break
+        return found
 
     def lacks(self, references: Sequence[tuple[str, str]]) -> bool:
         """Say whether any of `references` is not there: the server was emptied, or set back."""

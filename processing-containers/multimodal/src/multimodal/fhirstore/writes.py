@@ -138,8 +138,8 @@ class Target(Protocol):
     def of_source(self, source: str) -> Iterator[dict[str, Any]]:
         """Yield the resources that `source` wrote or contributed to, as far as the target can tell."""
 
-    def earlier(self, resource_type: str, resource_id: str, sha256: bytes) -> dict[str, Any] | None:
-        """Return the last version whose `body_hash` is `sha256`, or None where there is none (any more)."""
+    def earlier(self, wanted: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the last version of each with the given `body_hash`, of those that are (still) kept."""
 
     def lacks(self, references: Sequence[tuple[str, str]]) -> bool:
         """Say, cheaply, whether any of `references` is gone: then the target is not what we remember."""

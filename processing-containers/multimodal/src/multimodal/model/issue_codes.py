@@ -44,8 +44,11 @@ class IssueCode(Enum):
     )
     DUPLICATE_RESOURCE = ("E603", "duplicate-resource", "remove one of the rows, or add a column to `source.key`")
     STILL_REFERENCED = ("E604", "still-referenced", "delete what refers to it first")
+    NOT_UNDONE = ("E606", "not-undone", "look at the resource, and set it right by hand")
     EXPRESSION = ("E605", "expression-failed", "correct the expression in the mapping, or the cells that it reads")
     UNKNOWN_PATIENT = ("E701", "unknown-patient", "correct the identifier, or import the patient first")
+    SERIES_NOT_FOUND = ("E901", "series-not-found", "check the UID")
+    INSTANCE_NOT_STORED = ("E902", "instance-not-stored", "see the reason of the store, then push the file again")
 
     SERIES_UNUSABLE = ("R101", "series-unusable", "look at the images; a complete, regular series can be measured")
     MASK_UNUSABLE = ("R102", "mask-unusable", "check that the mask was drawn on this series")

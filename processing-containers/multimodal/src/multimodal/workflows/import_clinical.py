@@ -6,22 +6,27 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import cast
+from tempfile import TemporaryDirectory
+from typing import Literal, cast
 
 from multimodal.bucket import Bucket
-from multimodal.fhirstore import Deletes, Group, LoadReport, Target, load
+from multimodal.fhirstore import Deletes, Group, LoadReport, Target, load, written_by
 from multimodal.mapping import Mapping as ClinicalMapping
 from multimodal.mapping import MappingRun, TooManyErrorsError, load_mapping, run_mapping
-from multimodal.model.errors import DataRefusedError
+from multimodal.model.errors import ConfigurationError, DataRefusedError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import WorkflowResult
-from multimodal.resources.provenance import provenances
+from multimodal.resources.provenance import TARGETS, provenances
+from multimodal.tables.redcap_api import fetch_export
+from multimodal.transport.stores import Stores
+from multimodal.workflows.diff import keep_diff
 from multimodal.workflows.ledger import read_ledger
 from multimodal.workflows.manifests import manifest_in
 from multimodal.workflows.told import Told
 
-_MOST_DELETES = 0.2
+MOST_DELETES = 0.2
 
 
 class NothingUsableError(DataRefusedError):
@@ -42,7 +47,11 @@ def import_clinical(
     report_dir: Path | None,
     run_id: str,
     dry_run: bool = False,
-    most_deletes: float = _MOST_DELETES,
+    most_deletes: float = MOST_DELETES,
+    processes: int = 1,
+    validate: Literal["shape", "every"] = "shape",
+    wait: float = 0.0,
+    stores: Stores | None = None,
     progress: Progress = silent,
 ) -> WorkflowResult:
     """Import `files` through `mapping_file` into `target`.
@@ -50,7 +59,7 @@ def import_clinical(
     Parameters
     ----------
     files : sequence of Path
-        The tables.
+        The tables; may be empty where the mapping names a store to fetch them from (``source.api``).
     mapping_file : Path
         The mapping, ``fhirmap: 1``.
     target : FhirServer or NdjsonFolder
@@ -65,6 +74,14 @@ def import_clinical(
         Read, check and compare, but store nothing.
     most_deletes : float
         Share of what earlier imports stored that may vanish at once, where the mapping deletes at all.
+    processes : int
+        How many processes map rows.
+    validate : {'shape', 'every'}
+        Whether the fhir.resources model sees the first resource of each kind, or each (much slower).
+    wait : float
+        Seconds to wait for another import with this mapping.
+    stores : Stores, optional
+        The named stores, for a mapping with ``source.api``.
     progress : Progress
         Told of rows and resources.
 
@@ -80,78 +97,101 @@ def import_clinical(
     DataRefusedError
         If the input as a whole, or all of its rows, cannot be used; nothing was stored. The reports are written.
     LockedError
-        If another run imports with this mapping.
+        If another run still imports with this mapping after `wait`.
     RemoteError
         If the target fails for good; the same import again completes the work.
     """
     mapping = load_mapping(mapping_file)
-    hashes = {"mapping": mapping.sha256, **{file.name: _sha256(file) for file in files if file.is_file()}}
-    versions = {"kaapana-multimodal": version("kaapana-multimodal")}
     ledger = read_ledger(bucket, mapping.id)
-    work = _Import(mapping, Told(mapping, files, hashes, versions, bucket, report_dir, run_id, dry_run, ledger))
-    try:
-        rows = work.open(files, progress)
-        with manifest_in(bucket, mapping.id, run=run_id) as manifest:
-            report = load(
-                work.groups(rows), target, manifest, source=mapping.id, run=run_id, dry_run=dry_run,
-                deletes=cast(Deletes, mapping.deletes), most_deletes=most_deletes, progress=progress,
-            )  # fmt: skip
-            if not report.total and not report.unchanged:
-                work.told.loaded(report)
-                raise NothingUsableError(rows.rows)
-            if not dry_run:
-                work.state_origin(report, target, manifest)
-    except DataRefusedError as error:
-        work.told.tell(refusal=str(error))
-        raise
-    work.told.loaded(report)
-    return work.told.tell()
+    versions = {"kaapana-multimodal": version("kaapana-multimodal")}
+    with TemporaryDirectory() as scratch:
+        tables = [*files] or _fetched(mapping, stores, Path(scratch, "fetched"), progress)
+        hashes = {"mapping": mapping.sha256, **{file.name: _sha256(file) for file in tables if file.is_file()}}
+        told = Told(mapping, tables, hashes, versions, bucket, report_dir, run_id, dry_run, ledger)
+        work = _Import(mapping, told, processes, validate)
+        diff = Path(scratch, "diff.csv")
+        try:
+            rows = work.open(tables, progress)
+            with manifest_in(
+                bucket, mapping.id, run=run_id, patience=wait, dry_run=dry_run, progress=progress
+            ) as manifest:
+                report = load(
+                    work.groups(rows), target, manifest, source=mapping.id, run=run_id, dry_run=dry_run,
+                    deletes=cast(Deletes, mapping.deletes), most_deletes=most_deletes, diff=diff, progress=progress,
+                )  # fmt: skip
+                if not report.total and not report.unchanged:
+                    told.loaded(report)
+                    raise NothingUsableError(rows.rows)
+                if not dry_run and (report.total or report.recovered):
+                    work.state_origin(report, target, manifest)
+        except DataRefusedError as error:
+            told.tell(refusal=str(error))
+            raise
+        told.loaded(report)
+        result = told.tell()
+        keep_diff(diff, bucket=bucket, report_dir=report_dir, run_id=run_id)
+        return result
+
+
+def _fetched(mapping: ClinicalMapping, stores: Stores | None, folder: Path, progress: Progress) -> list[Path]:
+    """Return the files of the store that the mapping names."""
+    name = mapping.source.options.get("store", "")
+    if not name:
+        raise ConfigurationError("give at least one table; this mapping names no store to fetch one from")
+    if stores is None:
+        raise ConfigurationError(f"the mapping fetches its table from the store {name}; give the stores file, or files")
+    return fetch_export(stores.get(name, "redcap"), folder, progress=progress)
 
 
 class _Import:
     """One import: the mapping at work, and what is told of it."""
 
-    def __init__(self, mapping: ClinicalMapping, told: Told) -> None:
+    def __init__(
+        self, mapping: ClinicalMapping, told: Told, processes: int, validate: Literal["shape", "every"]
+    ) -> None:
         self._mapping = mapping
-        self.told = told
-        self._references: list[str] = []
+        self._told = told
+        self._processes = processes
+        self._validate = validate
 
     def open(self, files: Sequence[Path], progress: Progress) -> MappingRun:
         """Open the tables; where they have too many errors, gather what is wrong before saying so."""
         try:
-            rows = run_mapping(self._mapping, files, progress=progress)
+            rows = self._run(self._mapping, files, progress)
         except TooManyErrorsError:
-            rows = run_mapping(replace(self._mapping, max_row_errors=""), files)
-            self.told.opened(rows)
+            rows = self._run(replace(self._mapping, max_row_errors=""), files, silent)
+            self._told.opened(rows)
             for _ in self.groups(rows):
                 pass
             raise
-        self.told.opened(rows)
+        self._told.opened(rows)
         return rows
+
+    def _run(self, mapping: ClinicalMapping, files: Sequence[Path], progress: Progress) -> MappingRun:
+        return run_mapping(mapping, files, progress=progress, processes=self._processes, validate=self._validate)
 
     def groups(self, rows: MappingRun) -> Iterator[Group]:
         """Yield the resources of each row; keep its issues, and its text where it has any."""
         for row, resources, issues, patient in rows:
-            self.told.row(row, issues)
-            self._references.extend(resource.reference for resource in resources)
+            self._told.row(row, issues)
             if resources or issues:
                 yield Group(resources, row.record, row.number, row.sheet, incomplete=bool(issues), patient=patient)
 
     def state_origin(self, report: LoadReport, target: Target, manifest: Path) -> None:
-        """Store a Provenance of what was written; after a load that completes another, of all there is."""
-        written = report.written
-        if report.recovered:
-            refused = {issue.message.partition(":")[0] for issue in report.refused}
-            written = sorted(set(self._references) - refused)
-        if not written:
-            return
+        """Store a Provenance of what this run wrote, and of what a run wrote that it completes."""
         inputs = {"mapping": self._mapping.sha256}
-        tables = sorted(sha256 for name, sha256 in self.told.hashes.items() if name != "mapping")
+        tables = sorted(sha256 for name, sha256 in self._told.hashes.items() if name != "mapping")
         inputs |= {f"table {number}": sha256 for number, sha256 in enumerate(tables, start=1)}
-        software = " ".join(*self.told.versions.items())
-        stated = provenances(self._mapping.id, written, inputs=inputs, software=software)
-        groups = (Group([resource]) for resource in stated)
-        told = load(groups, target, manifest, source=self._mapping.id, scope="provenance", run=self.told.run_id)
+        software = " ".join(*self._told.versions.items())
+        written = written_by(manifest, self._told.run_id)
+        told = load(
+            (
+                Group([resource])
+                for targets in iter(lambda: list(islice(written, TARGETS)), [])
+                for resource in provenances(self._mapping.id, targets, inputs=inputs, software=software)
+            ),
+            target, manifest, source=self._mapping.id, scope="provenance", run=self._told.run_id,
+        )  # fmt: skip
         report.created += told.created
         report.refused.extend(told.refused)
 
