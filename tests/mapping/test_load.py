@@ -32,7 +32,7 @@ RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # li
         (COLUMN + "  x: {patient: birthDate, table: {a: b}}\n", 7, 34, "takes no table"),
         (COLUMN + "  x: {helper: a, was: [pid]}\n", 7, 3, "belongs to another column too"),
         (COLUMN + "tables: {t: {map: {a: b}, otherwise: 'FOO#1'}}\n", 7, 38, "unknown code system"),
-        (COLUMN + "tables: {t: {map: {a: b}, otherwise: ['SCT#1', 'SCT#2']}}\n", 7, 38, "not supported yet"),
+        (COLUMN + "tables: {t: {map: {a: b}, otherwise: {text: a}}}\n", 7, 38, "takes a concept or a list"),
         (COLUMN + "forms: {a: {columns: {}}}\n", 7, 8, "not both"),
         (RESOURCE + "    $when: 'col(\"y\")'\n", 10, 12, "unknown column 'y'"),
         (RESOURCE + "    $if: x\n", 10, 5, r"unknown directive '\$if'"),

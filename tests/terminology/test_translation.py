@@ -74,3 +74,20 @@ def test_an_inline_table_takes_codes_and_concepts() -> None:
 def test_only_a_value_that_is_equal_but_for_case_and_blanks_is_proposed(value: str, proposed: str) -> None:
     table = inline_table([(source, "x") for source in ("C34.3", "large cell", "adenocarcinoma", "m ", "m")])
     assert table.same_but_case(value) == proposed
+
+
+def test_a_second_line_into_another_system_is_another_coding(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    head = "source,system,code,display,equivalence,comment\n"
+    file.write_text(head + "c,SCT,1,One,,\nc,ICD10,C34,,wider,about\nu,,,,unmatched,never seen\n")
+    table = read_table_file(file)
+    assert [coding["code"] for coding in table.entries["c"].codeable["coding"]] == ["1", "C34"]
+    assert (table.entries["c"].inexact, table.unmatched) == ("wider", {"u": "never seen"})
+    file.write_text(head + "c,SCT,1,One,,\nc,SCT,2,,,\n")
+    with pytest.raises(ConfigurationError, match=r"t\.csv:3: .*'c' stands twice"):
+        read_table_file(file)
+
+
+def test_an_inline_value_may_have_several_codings() -> None:
+    table = inline_table([("c", ['SCT#1 "One"', "ICD10#C34"])])
+    assert [coding["code"] for coding in table.entries["c"].codeable["coding"]] == ["1", "C34"]

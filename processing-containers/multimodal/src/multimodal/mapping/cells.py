@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from multimodal.mapping.errors import CellError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.tables.rows import NumberText
-from multimodal.terminology.concepts import Concept
-from multimodal.terminology.translation import EXACT, Translation, TranslationTable
+from multimodal.terminology.translation import Translation, TranslationTable
 from multimodal.terminology.units import UCUM, Unit
 
 _PLAIN = re.compile(r"[+-]?(\d+|\d*[.,]\d+|\d+[.,])([eE][+-]?\d{1,3})?", re.ASCII)
@@ -196,12 +195,13 @@ def translate(table: TranslationTable, text: str, noted: Noted) -> Translation |
     """
     found = table.get(text)
     if found is not None:
-        if found.equivalence not in EXACT:
-            noted(found.equivalence, text)
+        if found.inexact:
+            noted(found.inexact, text)
         return found
-    if isinstance(table.otherwise, Concept):
+    if isinstance(table.otherwise, tuple):
         noted("otherwise", text)
-        return Translation(table.otherwise, "inexact")
+        first, *others = (Translation(concept, "inexact") for concept in table.otherwise)
+        return replace(first, also=tuple(others))
     if table.otherwise == "drop":
         noted("dropped", text)
         return None
@@ -224,11 +224,7 @@ def _same_but_case(table: TranslationTable, text: str) -> str:
 
 def codeable_of(meaning: Translation | str) -> dict[str, Any]:
     """Return the CodeableConcept of a translated value; a plain text becomes its text."""
-    if isinstance(meaning, str):
-        return {"text": meaning}
-    if isinstance(meaning.target, str):
-        return {"text": meaning.target}
-    return meaning.target.codeable
+    return {"text": meaning} if isinstance(meaning, str) else meaning.codeable
 
 
 def quantity(number: Measured, unit: Unit | None) -> dict[str, Any]:

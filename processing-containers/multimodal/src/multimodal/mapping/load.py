@@ -19,8 +19,9 @@ from multimodal.mapping.source_reader import read_source
 from multimodal.mapping.template_reader import read_template
 from multimodal.mapping.unsupported import refuse_unsupported
 from multimodal.model.errors import ConfigurationError
-from multimodal.terminology.concepts import Concept, ConceptError, parse_concept
-from multimodal.terminology.translation import TranslationTable, inline_table, read_table_file
+from multimodal.terminology.concept_maps import read_concept_map
+from multimodal.terminology.concepts import ConceptError, parse_concept
+from multimodal.terminology.translation import Otherwise, TranslationTable, inline_table, read_table_file
 
 # Class of a visit where the mapping says no other (https://terminology.hl7.org/CodeSystem-v3-ActCode.html).
 _AMBULATORY = 'ACTCODE#AMB "ambulatory"'
@@ -103,45 +104,61 @@ class _Reader:
 
     def _table(self, name: str, table: dict[str, Any]) -> TranslationTable:
         place: Place = ("tables", name)
-        otherwise = self._otherwise(table.get("otherwise", "error"), (*place, "otherwise"))
         fold = bool(table.get("ignore_case"))
         if "file" in table:
-            file = self.document.path.parent / table["file"]
-            if not file.resolve().is_relative_to(self.document.path.parent.resolve()):
-                raise self.document.error((*place, "file"), "a table lies in the folder of its mapping, or below it")
-            try:
-                read = read_table_file(file, name=name, otherwise=otherwise, systems=self.systems, ignore_case=fold)
-                self.hashes.append(hashlib.sha256(file.read_bytes()).hexdigest())
-            except ConfigurationError as error:
-                raise self.document.error((*place, "file"), str(error)) from error
-            return read
+            return self._table_file(name, table, fold)
+        otherwise = self._otherwise(table.get("otherwise", "error"), (*place, "otherwise"))
         return self.inline(table["map"], (*place, "map"), name, otherwise, fold)
+
+    def _table_file(self, name: str, table: dict[str, Any], fold: bool) -> TranslationTable:
+        place: Place = ("tables", name)
+        declared = table.get("otherwise")
+        otherwise = self._otherwise(declared, (*place, "otherwise")) if declared is not None else None
+        file = self.document.path.parent / table["file"]
+        if not file.resolve().is_relative_to(self.document.path.parent.resolve()):
+            raise self.document.error((*place, "file"), "a table lies in the folder of its mapping, or below it")
+        try:
+            if file.suffix.lower() == ".json":
+                read = read_concept_map(file, name=name, otherwise=otherwise, ignore_case=fold or None)
+            else:
+                read = read_table_file(
+                    file, name=name, otherwise=otherwise or "error", systems=self.systems, ignore_case=fold
+                )
+            self.hashes.append(hashlib.sha256(file.read_bytes()).hexdigest())
+        except ConfigurationError as error:
+            raise self.document.error((*place, "file"), str(error)) from error
+        return read
 
     def inline(
         self,
         pairs: dict[str, Any],
         place: Place,
         name: str = "",
-        otherwise: str | Concept = "error",
+        otherwise: Otherwise = "error",
         fold: bool = False,
     ) -> TranslationTable:
         """Return the table of a map, its values as they are written in the file."""
-        for source in pairs:
-            text = self.document.text((*place, source))
+        texts = [(source, self._target((*place, source), target)) for source, target in pairs.items()]
+        for source, text in texts:
             try:
                 inline_table([(source, text)], systems=self.systems)
             except ConceptError as error:
                 raise self.document.error((*place, source), str(error)) from error
-        texts = [(source, self.document.text((*place, source))) for source in pairs]
         return inline_table(texts, systems=self.systems, name=name, otherwise=otherwise, ignore_case=fold)
 
-    def _otherwise(self, value: Any, place: Place) -> str | Concept:
-        if not isinstance(value, str):
-            raise self.document.error(place, "several codings under `otherwise` are not supported yet")
-        if value in ("error", "text", "drop"):
+    def _target(self, place: Place, target: Any) -> str | list[str]:
+        """Return a target as it is written in the file: 01 stays 01."""
+        if isinstance(target, list):
+            return [self.document.text((*place, at)) for at in range(len(target))]
+        return self.document.text(place)
+
+    def _otherwise(self, value: Any, place: Place) -> Otherwise:
+        if isinstance(value, str) and value in ("error", "text", "drop"):
             return value
+        if isinstance(value, dict):
+            raise self.document.error(place, "`otherwise` takes a concept or a list of codings, without a text")
         try:
-            return parse_concept(value, self.systems)
+            return tuple(parse_concept(one, self.systems) for one in ([value] if isinstance(value, str) else value))
         except ConceptError as error:
             raise self.document.error(place, str(error)) from error
 
