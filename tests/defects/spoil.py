@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ def write(suite: Suite, folder: Path, defects: Sequence[Defect] = ()) -> list[Pa
     """Write the input with `defects`; return its files, the spoilt one first."""
     folder.mkdir(exist_ok=True)
     file = folder / suite.name
-    if suite.format == "text":
+    if suite.format == "xml":
         file.write_text(_edited(suite.tables[""], defects), encoding="utf-8")
     elif suite.format == "csv":
         with file.open("w", encoding="utf-8", newline="") as out:
@@ -66,8 +67,8 @@ def write_spoilt(suite: Suite, folder: Path, defect: FileDefect) -> list[Path]:
 
 
 def cells(suite: Suite, sheet: str) -> Grid:
-    """Return the clean cells of a table."""
-    return list(csv.reader(io.StringIO(suite.tables[sheet])))
+    """Return the clean cells of a table; the forms of a REDCap export share one."""
+    return list(csv.reader(io.StringIO(suite.tables.get(sheet) or suite.tables[""])))
 
 
 def spoilt(suite: Suite, defect: Defect) -> list[Any]:
@@ -81,9 +82,10 @@ def columns(suite: Suite, sheet: str) -> Sequence[str]:
 
 
 def _edited(text: str, defects: Sequence[Defect]) -> str:
-    for defect in defects:
-        assert defect.find in text, f"{defect} does not fit to the others"
-        text = text.replace(defect.find, defect.text)
+    """Return an XML file with its defects, from the last to the first so that the places of the others stay."""
+    for defect in sorted(defects, key=lambda defect: defect.span, reverse=True):
+        new = html.escape(defect.text) if defect.way == "put" else defect.text
+        text = text[: defect.span[0]] + new + text[defect.span[1] :]
     return text
 
 

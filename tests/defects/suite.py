@@ -9,7 +9,7 @@ told        column of the line, where it is another one
 value       value of the line, where it is another one
 told_row    row of the line, where it is another one; 0 for none
 record      record of the line, where it is another one than the row's
-also        further lines: [row, column, value, code]
+also        further lines: [row, column, value, code], and the sheet where it is another one
 costs       how many resources of a type are missing then; without it, one Observation
 changes     how many resources of a type say something else, or nothing of what was wrong
 row         ``lost``: all resources of the row are missing, but a Patient that another row has too
@@ -19,15 +19,18 @@ alone       what is expected depends on other cells (a column's decimal sign, a 
 
 All other resources must be the same, byte by byte. The ways to spoil a table: `put` replaces cells, `cut` takes cells
 from the end of a row, `add` appends some, `insert` shifts a row to the right at a column, `remove` shifts it to the
-left. In XML, `edit` replaces `find`, which stands once in the file, by `text`; the row is its line, or that of `at`.
+left. In XML, `put` names in place of a row the SubjectKey below which the first value of the item is replaced, and
+`edit` replaces `find`, which stands once in the file, by `text`; the row is its line, or that of the text `at`.
 
 Entries of `files` spoil the file as a whole; expected are the `error` (name of its class) and what it `says`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +38,8 @@ from ruamel.yaml import YAML
 
 FOLDER = Path(__file__).parent
 WAYS = ("put", "cut", "add", "insert", "remove", "edit")
-Line = tuple[int, str, str, str]
-"""Row, column, value and code of a line in errors.csv."""
+Line = tuple[int, str, str, str, str]
+"""Row, column, value, code and sheet of a line in errors.csv."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class Defect:
     column: str
     text: Any
     code: str
-    find: str = ""
+    span: tuple[int, int] = (0, 0)
     sheet: str = ""
     told: str = ""
     value: str | None = None
@@ -90,7 +93,7 @@ class Suite:
     ----------
     title : str
         Name of its file.
-    format : {"csv", "xlsx", "text"}
+    format : {"csv", "xlsx", "xml"}
         How the tables are written.
     name : str
         Name of the file that is spoilt.
@@ -142,25 +145,55 @@ def _suite(file: Path) -> Suite:
         content["tables"] = {"": content.pop("table")}
     if isinstance(content.get("key"), list):
         content["key"] = {"": content["key"]}
-    lines = content["tables"].get("", "")
-    content["defects"] = [defect for entry in content["defects"] for defect in _defects(dict(entry), lines)]
+    of_entry = partial(_edits, content["tables"][""]) if content["format"] == "xml" else _puts
+    content["defects"] = [defect for entry in content["defects"] for defect in of_entry(_entry(entry))]
     content["files"] = [FileDefect(**entry) for entry in content.get("files", ())]
     return Suite(title=file.stem, **content)
 
 
-def _defects(entry: dict[str, Any], file: str) -> Iterator[Defect]:
-    (way,) = (way for way in WAYS if way in entry)
-    spoilt = entry.pop(way)
-    entry["row_lost"] = entry.pop("row", "") == "lost"
-    entry["also"] = tuple((row, column, str(value), code) for row, column, value, code in entry.get("also", ()))
-    if way == "edit":
-        for edit in spoilt:
-            assert file.count(edit["find"]) == 1, f"{edit['find']!r} must stand once in the file"
-            row = file[: file.index(edit.pop("at", edit["find"]))].count("\n") + 1
-            yield Defect(**{"row": row, "way": way, "column": "", **entry, **edit})
-        return
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry as the arguments of `Defect`, apart from what is spoilt."""
+    named = dict(entry)
+    (named["way"],) = (way for way in WAYS if way in entry)
+    named["row_lost"] = named.pop("row", "") == "lost"
+    named["also"] = tuple(_line(line, named.get("sheet", "")) for line in named.get("also", ()))
+    return named
+
+
+def _line(line: Sequence[Any], sheet: str) -> Line:
+    row, column, value, code, *other = line
+    return row, column, str(value), code, other[0] if other else sheet
+
+
+def _puts(entry: dict[str, Any]) -> Iterator[Defect]:
     column = str(entry.pop("column", ""))
-    yield from (Defect(way=way, row=row, column=column, text=text, **entry) for row, text in spoilt.items())
+    for row, text in entry.pop(entry["way"]).items():
+        yield Defect(row=row, column=column, text=text, **entry)
+
+
+def _edits(file: str, entry: dict[str, Any]) -> Iterator[Defect]:
+    spoilt = entry.pop(entry["way"])
+    column = str(entry.pop("column", ""))
+    if entry["way"] == "put":
+        for subject, text in spoilt.items():
+            below = file.index(f'SubjectKey="{subject}"')
+            cell = re.compile(rf'ItemOID="{re.escape(column)}" Value="([^"]*)"').search(file, below)
+            assert cell, f"{subject} has no {column}"
+            yield _edit(file, cell.span(1), {"column": column, "text": str(text), **entry})
+        return
+    for edit in spoilt:
+        find = edit["find"]
+        assert file.count(find) == 1, f"{find!r} must stand once in the file"
+        start = file.index(find)
+        yield _edit(file, (start, start + len(find)), {"column": column, **entry, **edit})
+
+
+def _edit(file: str, span: tuple[int, int], entry: dict[str, Any]) -> Defect:
+    entry.pop("find", "")
+    told = file.index(entry.pop("at")) if "at" in entry else span[0]
+    subjects = re.findall('SubjectKey="([^"]*)"', file[: span[1]])
+    entry.setdefault("record", subjects[-1] if subjects else "")
+    return Defect(row=file[:told].count("\n") + 1, span=span, **entry)
 
 
 def batches(suite: Suite) -> list[list[Defect]]:
@@ -179,7 +212,13 @@ def batches(suite: Suite) -> list[list[Defect]]:
 
 def _touch(suite: Suite, one: Defect, other: Defect) -> bool:
     columns = {_value(suite, defect) for defect in (one, other)}
-    return (one.sheet, one.row) == (other.sheet, other.row) and (len(columns) == 1 or "" in columns)
+    if suite.format == "xml":
+        return one.row == other.row or (one.record == other.record and "" in columns)
+    return one.row == other.row and _table(suite, one) == _table(suite, other) and (len(columns) == 1 or "" in columns)
+
+
+def _table(suite: Suite, defect: Defect) -> str:
+    return defect.sheet if defect.sheet in suite.tables else ""
 
 
 def _value(suite: Suite, defect: Defect) -> str:

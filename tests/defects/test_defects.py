@@ -74,14 +74,17 @@ def expected(suite: Suite, defect: Defect) -> list[Told]:
         value = ",".join(map(str, spoilt(suite, defect)))[:200]
     row = str((defect.row if defect.told_row is None else defect.told_row) or "")
     line = (defect.sheet, row, record, defect.told or defect.column, str(value), defect.code)
-    also = [(defect.sheet, str(row), "", column, text, code) for row, column, text, code in defect.also]
-    return [line, *((s, r, _record(suite, defect, int(r)), c, t, code) for s, r, _, c, t, code in also)]
+    return [line, *(_also(suite, defect, *further) for further in defect.also)]
+
+
+def _also(suite: Suite, defect: Defect, row: int, column: str, value: str, code: str, sheet: str) -> Told:
+    return sheet, str(row), _record(suite, defect, row), column, value, code
 
 
 def _record(suite: Suite, defect: Defect, row: int = 0) -> str:
-    key = suite.key.get(defect.sheet)
+    key = suite.key.get(defect.sheet) or suite.key.get("")
     if key is None:
-        return ""
+        return defect.record or ""
     record = cells(suite, defect.sheet)[(row or defect.row) - 1]
     values = dict(zip(columns(suite, defect.sheet), record, strict=True))
     if defect.way == "put" and not row:
