@@ -125,7 +125,7 @@ class _RowMaker:
             lines[oid] = line
         for oid in self.with_unit:
             if oid in record.items and record.items[oid][0]:
-                unit = record.items[oid][2]
+                _, lines[oid + UNIT], unit = record.items[oid]
                 values[oid + UNIT] = self.texts.get(unit, unit.removeprefix("MU.")) if unit else self.units.get(oid, "")
         return Row(
             number=record.line,
