@@ -128,7 +128,7 @@ def _preview(suggestion: Suggestion, id_: str, system: str) -> tuple[str, str]:
             preview = preview_mapping(file, files, rows=_ROWS)
         except MultimodalError as error:  # the draft itself is of use without it
             return "", str(error).replace(f"{scratch}/", "")
-    note = f"Draft: {draft.undecided} columns are still to decide and left out here. Nothing was stored."
+    note = f"Draft; columns that are still to decide ({draft.undecided}) are left out here. Nothing was stored."
     return preview_page(preview, note), ""
 
 

@@ -15,7 +15,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 0 
 .lead { color: var(--soft); margin: 0 0 1.5rem; }
 section { background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: 1.1rem 1.25rem;
   margin-bottom: 1rem; overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+table { border-collapse: collapse; width: 100%; font-size: .92rem; table-layout: fixed; }
+th:nth-child(1) { width: 22%; } th:nth-child(3) { width: 4rem; } th:nth-child(4) { width: 26%; }
 th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); }
 th, td { padding: .3rem .9rem .3rem 0; vertical-align: top; overflow-wrap: anywhere; }
 td { border-bottom: 1px solid var(--line); } tr:last-child td { border-bottom: 0; }

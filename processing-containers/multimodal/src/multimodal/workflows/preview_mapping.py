@@ -14,7 +14,9 @@ from multimodal.mapping import RowResult, load_mapping, run_mapping
 from multimodal.mapping.plan import Column, Form
 from multimodal.model.ids import resource_id
 from multimodal.model.issues import Issue
+from multimodal.resources.serialised import Serialised
 
+_MOST_ROWS = 20_000  # that are mapped in search of the Patients of the shown rows
 _MADE_OF_COLUMNS = ("Observation", "Condition", "Procedure", "MedicationStatement")
 
 
@@ -82,32 +84,51 @@ def preview_mapping(mapping_file: Path, files: Sequence[Path], *, rows: int = 5)
     """
     mapping = load_mapping(mapping_file)
     seen: Counter[str] = Counter()
-    shown: list[PreviewRow] = []
-    for result in run_mapping(mapping, files):
+    chosen: list[RowResult] = []
+    patients: dict[str, Serialised] = {}
+    wanted: set[str] = set()
+    for count, result in enumerate(run_mapping(mapping, files)):
+        # What several rows say of one patient is one Patient, which comes after all rows.
+        patients |= {made.id: made for made in result.resources if made.type == "Patient" and made.id in wanted}
         seen[result.row.sheet] += 1
-        if seen[result.row.sheet] <= rows:
-            shown.append(_row(mapping, result))
-        if len(seen) >= len(mapping.forms) and all(count >= rows for count in seen.values()):
+        if seen[result.row.sheet] <= rows and not _united(result):
+            chosen.append(result)
+            wanted.add(result.patient)
+            patients |= {made.id: made for made in result.resources if made.type == "Patient"}
+        elif count > _MOST_ROWS and len(seen) >= len(mapping.forms):
             break
-    return Preview(mapping.title or mapping.id, tuple(shown))
+    shown: set[str] = set()
+    return Preview(mapping.title or mapping.id, tuple(_row(mapping, result, patients, shown) for result in chosen))
 
 
-def _row(mapping: ClinicalMapping, result: RowResult) -> PreviewRow:
+def _united(result: RowResult) -> bool:
+    """Whether this is no row but what several rows together say: a Patient, an Encounter."""
+    return bool(result.resources) and all(made.type in {"Patient", "Encounter"} for made in result.resources)
+
+
+def _row(
+    mapping: ClinicalMapping, result: RowResult, patients: Mapping[str, Serialised], shown: set[str]
+) -> PreviewRow:
+    """Return a row with its resources; a Patient is shown with the first of its rows."""
     form = _form(mapping, result)
     by_id = _columns_by_id(mapping, form, result)
+    patient = patients.get(result.patient)
+    first = [patient] if patient is not None and patient.id not in shown else []
+    shown.add(result.patient)
     resources = tuple(
         PreviewResource(made.type, said(body), json.dumps(body, indent=2, ensure_ascii=False), by_id.get(made.id, ""))
-        for made in result.resources
+        for made in (*first, *(made for made in result.resources if made.type != "Patient"))
         for body in (made.resource(),)
     )
-    cells = tuple(_cells(form, result, resources))
+    cells = tuple(_cells(form, result, resources, patient.resource() if patient is not None else {}))
     named = {cell.column for cell in cells}
     other = tuple(_problem(issue) for issue in result.issues if issue.column not in named)
     return PreviewRow(result.row.number, result.row.sheet, cells, resources, other)
 
 
 def _form(mapping: ClinicalMapping, result: RowResult) -> Form:
-    names = (result.row.sheet, "")
+    sheet = result.row.sheet  # of several files: <file>, or <file>:<sheet>
+    names = (sheet, sheet.rpartition(":")[2], Path(sheet).stem, "")
     return next((form for name in names for form in mapping.forms if form.name == name), mapping.forms[0])
 
 
@@ -127,10 +148,11 @@ def _actual(column: Column, values: Mapping[str, str]) -> str:
     return next((name for name in (column.header, *column.aliases) if name in values), column.header)
 
 
-def _cells(form: Form, result: RowResult, resources: Sequence[PreviewResource]) -> Iterator[PreviewCell]:
+def _cells(
+    form: Form, result: RowResult, resources: Sequence[PreviewResource], patient: Mapping[str, Any]
+) -> Iterator[PreviewCell]:
     columns = {_actual(column, result.row.values): column for column in form.columns.values()}
     problems = {issue.column: _problem(issue) for issue in result.issues}
-    patient = next((made.resource() for made in result.resources if made.type == "Patient"), {})
     for header, value in result.row.values.items():
         column = columns.get(header)
         if column is None:
