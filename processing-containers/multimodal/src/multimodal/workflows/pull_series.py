@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError
+from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
-
-SERIES_NOT_FOUND = "E901"
 
 
 def pull_series(
@@ -44,7 +43,8 @@ def pull_series(
         except SeriesNotFoundError as error:
             if len(issues) == len(series_uids) - 1:
                 raise
-            issues.append(Issue(SERIES_NOT_FOUND, str(error), record=uid, suggestion="check the UID"))
+            code = IssueCode.SERIES_NOT_FOUND
+            issues.append(Issue(code.code, str(error), record=uid, suggestion=code.suggestion))
             continue
         except IncompleteSeriesError as error:
             incomplete.append(error)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from multimodal.dicomweb import DicomWeb, PushReport, is_meant_as_dicom
 from multimodal.model.errors import DataRefusedError
+from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
-
-INSTANCE_NOT_STORED = "E902"
 
 
 def push_files(dicom: DicomWeb, folder: Path, *, progress: Progress = silent) -> WorkflowResult:
@@ -62,7 +61,8 @@ def _left(number: int) -> list[str]:
 
 
 def _issues(report: PushReport, folder: Path) -> list[Issue]:
+    code = IssueCode.INSTANCE_NOT_STORED.code
     return [
-        Issue(INSTANCE_NOT_STORED, failed.reason, sheet=str(failed.path.relative_to(folder)), record=failed.sop_uid)
+        Issue(code, failed.reason, sheet=str(failed.path.relative_to(folder)), record=failed.sop_uid)
         for failed in report.failed
     ]
