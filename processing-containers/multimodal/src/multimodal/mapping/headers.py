@@ -122,7 +122,10 @@ def misspelt(header: str, actual: str) -> str:
 
 def without_key(lost: Sequence[str], table: Table, headers: Headers, source: SourceSpec) -> str:
     """Return the message on a table whose key columns `lost` are not there."""
-    problem = f"the key column {', '.join(lost)} is missing; the file has: {', '.join(table.headers)}"
+    # Where no header is known, the row may be one of values, which are not to be shown in a log.
+    known = headers.present or headers.meant
+    has = f"the file has: {', '.join(table.headers)}" if known else "no cell of that row is a column of the mapping"
+    problem = f"the key column {', '.join(lost)} is missing; {has}"
     meant = [headers.meant[header] for header in lost if header in headers.meant]
     if meant:
         return f"{problem}; did you mean {' and '.join(map(repr, meant))}?"

@@ -18,6 +18,7 @@ from multimodal.tables.dictionary import Dictionary
 MASK = "•••"
 _IDENTIFYING = frozenset({"id", "identifier", "name", "birthDate"})
 _SHORTEST = 3  # a shorter value stands in many words of a message: only its quoted form is replaced
+_QUOTED = re.compile(r"'[^']*'")
 # The value of these is the text of a whole row.
 _OF_ROWS = frozenset({IssueCode.RAGGED_ROW.code})
 
@@ -55,11 +56,13 @@ class Masking:
         if value and (self._hides(issue.column) or issue.code in _OF_ROWS):
             hidden.append(value)
             value = MASK
+        # An expression over several columns quotes a cell without saying whose it is.
+        unsaid = not value and self._hides(issue.column)
         return replace(
             issue,
             record=MASK if issue.record else "",
             value=value,
-            message=_without(issue.message, hidden),
+            message=_QUOTED.sub(f"'{MASK}'", issue.message) if unsaid else _without(issue.message, hidden),
             suggestion=_without(issue.suggestion, hidden),
         )
 
