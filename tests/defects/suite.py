@@ -112,7 +112,8 @@ class Suite:
     columns : mapping of str to sequence of str
         Names of the columns of a sheet where its first row does not hold them.
     one_value : mapping of str to str
-        Columns that make a value together with another one (its unit): a row has a defect in one of the two.
+        Columns that make a value together with another one (its unit), or with all others of the row (``""``): two
+        defects of one value are not tested together.
     """
 
     title: str
