@@ -123,9 +123,10 @@ def _proposal(one: Field, facts: Facts, record_id: str) -> Proposal:
     if one.type == "checkbox":
         return checkbox_proposal(one, THRESHOLD)
     found = candidates(one, facts)
-    if one.identifier and not (found and found[0].entry.verb == "patient:id" and found[0].confidence >= THRESHOLD):
+    sure = bool(found) and found[0].confidence >= THRESHOLD
+    if one.identifier and not (sure and found[0].entry.verb.startswith("patient:")):
         return ignored(one.name, "marked as an identifier", 0.95, "the dictionary says so", "person-name")
-    if found and found[0].confidence >= THRESHOLD:
+    if sure:
         return proposed(one, facts, found[0])
     return undecided(one, facts, found)
 

@@ -45,6 +45,8 @@ class Entry:
         Short names, folded without separators, that count only as the whole name.
     phrases : tuple of tuple of str
         Words of each phrase, folded.
+    words : frozenset of str
+        All words of its phrases and names: beside a phrase they say the same again, as in ``AST (SGOT)``.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Entry:
     answers: str = ""
     names: frozenset[str] = frozenset()
     phrases: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
+    words: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def display(self) -> str:
@@ -92,6 +95,7 @@ def _entry(row: Mapping[str, str]) -> Entry:
         answers=row["answers"],
         names=frozenset(compact(name) for name in row["names"].split("|") if name),
         phrases=tuple(sorted(set(phrases), key=lambda phrase: (-len(phrase), phrase))),
+        words=frozenset(word for phrase in phrases for word in phrase) | frozenset(words(row["names"])),
     )
 
 
@@ -130,6 +134,12 @@ def neutral_words() -> frozenset[str]:
 def other_words() -> frozenset[str]:
     """Return words that make something else of a column: ``mother``, ``unit``, ``other``, ``reason``."""
     return _word_list("other")
+
+
+@cache
+def history_words() -> frozenset[str]:
+    """Return words that put a condition into the past, where it is one still: ``previous``, ``ever``."""
+    return _word_list("history")
 
 
 def _word_list(kind: str) -> frozenset[str]:

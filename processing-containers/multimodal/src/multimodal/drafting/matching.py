@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 
 from multimodal.drafting.answers import meant
 from multimodal.drafting.facts import Facts
-from multimodal.drafting.lexicon import Entry, by_first_word, by_name, compact, neutral_words, other_words
+from multimodal.drafting.lexicon import (
+    Entry,
+    by_first_word,
+    by_name,
+    compact,
+    history_words,
+    neutral_words,
+    other_words,
+)
 from multimodal.drafting.units import known_unit, plausible, without_units, written_units
 from multimodal.drafting.words import rest, words
 from multimodal.tables.dictionary import Field
@@ -18,6 +26,9 @@ _SHORT_NAME = 0.92  # a short name such as hb
 _NAME_ONLY = 0.84  # a phrase that is the whole name of a field whose label does not say so
 _NAME_PART = 0.7  # or a part of its name: often the question above it
 _STRANGE = 0.13  # each word that nobody knows
+_STRANGE_BESIDE_ONE = 0.2  # beside a phrase of one word: birth weight, Tanner stage
+_TOO_SHORT = 0.78  # k, na, ca: they need a unit or values that fit
+_TIMEPOINT = re.compile(r"\d+|[vtdmwy]\d{1,3}|visit\d+|bl|fu\d*")  # of a repeated column: weight_v2, crp_d7
 _NUMBERS = frozenset({"number", "integer"})
 _CODED = frozenset({"code", "boolean"})
 _DATES = frozenset({"date", "datetime"})
@@ -86,9 +97,17 @@ def _by_text(field: Field) -> Iterator[Candidate]:
     yield from _phrases(label_words, _EXACT, f'label "{_short(label)}"' if field.label else f'name "{field.name}"')
     if field.label:
         yield from _phrases(words(field.name), _NAME_ONLY, f'name "{field.name}"', apart=set(label_words))
-    for short in dict.fromkeys((compact(field.name), compact(_without_unit_end(field.name)), compact(label))):
+    if not field.label or set(label_words) <= {*words(field.name), *neutral_words()} or len(label_words) < 3:
+        yield from _short_names(field, label)
+
+
+def _short_names(field: Field, label: str) -> Iterator[Candidate]:
+    plain = _without_unit_end(field.name)
+    core = [word for word in words(plain) if word not in neutral_words() and not _TIMEPOINT.fullmatch(word)]
+    for short in dict.fromkeys((compact(field.name), compact(plain), compact(label), "".join(core))):
         for entry in by_name().get(short, ()):
-            yield Candidate(entry, _SHORT_NAME, (f'name "{field.name}"',), len(short))
+            score = _TOO_SHORT if len(short) < 3 and entry.type in _NUMBERS else _SHORT_NAME
+            yield Candidate(entry, score, (f'name "{field.name}"',), len(short))
 
 
 def _without_unit_end(name: str) -> str:
@@ -102,15 +121,14 @@ def _phrases(text: tuple[str, ...], score: float, said: str, apart: set[str] | N
         left = rest(text, phrase)
         if left is None:
             continue
-        left_words = set(left) - neutral_words()
+        left_words = set(left) - neutral_words() - entry.words
+        if entry.verb == "condition":
+            left_words -= history_words()
         if left_words & other_words() or (apart is not None and apart & other_words()):
             continue
-        strange = [word for word in left_words if not word.isdigit()]
-        if apart is not None:
-            strange = [word for word in strange if word not in apart]
-        if apart is not None and left_words:
-            score = _NAME_PART
-        confidence = score - _STRANGE * len(strange) - (0.02 if len(left_words) > len(strange) else 0.0)
+        strange = [word for word in left_words if not _TIMEPOINT.fullmatch(word) and word not in (apart or ())]
+        confidence = _NAME_PART if apart is not None and left_words else score
+        confidence -= (_STRANGE if len(phrase) > 1 else _STRANGE_BESIDE_ONE) * len(strange)
         if confidence > 0.3:
             yield Candidate(entry, confidence, (said,), sum(map(len, phrase)))
 
@@ -187,7 +205,7 @@ def _with_values(found: Candidate, low: float, high: float, unit: str) -> Candid
         return _changed(found, -0.05, shown)  # in another unit they may be plausible
     if not unit and not (limits[0] <= (low + high) / 2 <= limits[1]):
         return _changed(found, -0.3, f"{shown} are unusual for it")
-    return _changed(found, 0.01, shown)
+    return _changed(found, 0.03, shown)
 
 
 def _weighed_date(found: Candidate, field: Field, facts: Facts) -> Candidate | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from multimodal.drafting.facts import Facts
 from multimodal.drafting.matching import candidates
-from multimodal.drafting.proposals import Proposal, ignored, proposed
+from multimodal.drafting.proposals import TODO, Proposal, ignored, proposed
 from multimodal.drafting.units import known_unit
 from multimodal.drafting.words import words
 from multimodal.tables.dictionary import Field
@@ -53,14 +53,19 @@ def _join(fields: Sequence[Field], facts: Mapping[str, Facts], made: list[Propos
                 made[base] = proposed(dataclasses.replace(of, unit=only), facts.get(of.name, Facts()), found[0])
         made[at] = ignored(field.name, f"unit of {of.name}, always {only}", 0.93, f"its only value is {only}", "unit")
         return
-    if field.choices or not codes or not all(codes.values()):
+    if not codes or not all(codes.values()):
         return
     reason = f"units {', '.join(sorted(codes))}"
     made[at] = Proposal(field.name, "helper", "unit", {"helper": f"unit of {of.name}"}, 0.93, (reason,))
     line = dict(made[base].line)
     if made[base].verb == "observation" and "unit" in line:
         line.pop("unit")
-        line["unit_column"] = field.name
+        if field.choices:  # the cells hold codes of units, which the language does not translate
+            line["unit"] = (
+                f"{TODO}: {field.name} says {', '.join(f'{code} {text}' for code, text in field.choices.items())}"
+            )
+        else:
+            line["unit_column"] = field.name
         made[base] = dataclasses.replace(made[base], line=line)
 
 

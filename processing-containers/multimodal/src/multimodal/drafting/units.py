@@ -20,7 +20,8 @@ _SPOKEN = {
     "tage": "d", "tagen": "d", "jours": "d", "dias": "d", "días": "d", "giorni": "d", "weeks": "wk", "wochen": "wk",
     "minutes": "min", "sec": "s", "seconds": "s", "mmhg": "mm[Hg]", "mm hg": "mm[Hg]", "bpm": "/min", "lpm": "/min",
     "beats/min": "/min", "breaths/min": "/min", "kg/m2": "kg/m2", "pack years": "{PackYears}", "lbs": "[lb_av]",
-    "inches": "[in_i]", "pounds": "[lb_av]", "percent": "%", "celsius": "Cel", "fahrenheit": "[degF]", "ui/l": "U/L",
+    "kilograms": "kg", "kilogram": "kg", "kilogramm": "kg",
+    "centimeters": "cm", "centimetres": "cm", "meters": "m", "metres": "m", "grams": "g", "inches": "[in_i]", "pounds": "[lb_av]", "percent": "%", "celsius": "Cel", "fahrenheit": "[degF]", "ui/l": "U/L",
 }  # fmt: skip
 _BRACES = re.compile(r"\{[^{}]*\}")
 
