@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multimodal.mapping import months
 from multimodal.mapping.cells import Measured, MeasuredRange, NumberReader, read_boolean, read_text
-from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
+from multimodal.mapping.dates import DateFormatError, DateReader, compile_format, date_reader, days_after
 from multimodal.mapping.decimals import decide_decimals
 from multimodal.mapping.errors import CellError
 from multimodal.resources.checks import is_date_time
@@ -26,7 +27,7 @@ POINT, COMMA = NumberReader("."), NumberReader(",")
         (POINT, "1.54", 1.54), (COMMA, "1,54", 1.54), (POINT, "-3", -3), (POINT, "+3", 3), (POINT, ".5", 0.5),
         (POINT, "5.", 5.0), (POINT, "1e5", 1e5), (POINT, "2.5E-3", 0.0025), (COMMA, "7", 7),
         (NumberReader(",", thousands="."), "1.234,5", 1234.5), (NumberReader(".", thousands=","), "12,345", 12345),
-        (NumberReader(".", whole=True), "7.0", 7),
+        (NumberReader(".", whole=True), "7.0", 7), (NumberReader(",", percent=True), "45,5 %", 45.5),
     ],
 )  # fmt: skip
 def test_a_number_is_read(reader: NumberReader, text: str, value: float) -> None:
@@ -39,7 +40,7 @@ def test_a_number_is_read(reader: NumberReader, text: str, value: float) -> None
         (POINT, "1,54"), (COMMA, "1.54"), (POINT, "n/a"), (POINT, "1 000"), (POINT, "1.2.3"), (POINT, "NaN"),
         (POINT, "inf"), (POINT, "1e999"), (POINT, "0x10"), (POINT, "1_000"), (POINT, "٣"), (POINT, "--1"), (POINT, ""),
         (POINT, "5 kg"), (NumberReader(".", thousands=","), "1,23"), (NumberReader(".", whole=True), "7.5"),
-        (POINT, "99999999999999999"), (POINT, "20-10x"),
+        (POINT, "99999999999999999"), (POINT, "20-10x"), (POINT, "5%"),
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_refused(reader: NumberReader, text: str) -> None:
@@ -98,7 +99,7 @@ def test_any_text_is_a_finite_number_or_refused(text: str) -> None:
     ("cells", "sign"),
     [
         (["1.5", "2"], "."), (["1,5", "2"], ","), (["1,5", "1.5"], "mixed"), (["<1,5", "10,5-20"], ","),
-        (["1", "2"], None),
+        (["1", "2"], None), (["45,5 %", "3"], ","),
         (["a.b", "1,5", "see 1.5"], ","), (["1.234,5", "2,5"], ","),
     ],
 )  # fmt: skip
@@ -112,7 +113,8 @@ def test_a_declared_sign_between_thousands_is_no_decimal_sign() -> None:
     assert decide_decimals(rows, [("x", "x")], ".") == {"x": ","}
 
 
-GERMAN = DateReader((compile_format("%d.%m.%Y"), compile_format("%m.%Y")), ZoneInfo("Europe/Berlin"))
+BERLIN = ZoneInfo("Europe/Berlin")
+GERMAN = date_reader(["%d.%m.%Y", "%m.%Y"], BERLIN)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_every_day_is_read_back(day: dt.date) -> None:
 
 @given(st.text(alphabet="0123456789-./: TZ+", max_size=20) | st.text())
 def test_any_text_is_a_fhir_date_or_refused(text: str) -> None:
-    for reader in (DateReader(), GERMAN):
+    for reader in (DateReader(), GERMAN, EXCEL, EXCEL_1904):
         try:
             date = reader.read(text)
         except CellError:
@@ -168,6 +170,109 @@ def test_any_text_is_a_fhir_date_or_refused(text: str) -> None:
 def test_a_date_format_with_gaps_is_refused(text: str) -> None:
     with pytest.raises(DateFormatError):
         compile_format(text)
+
+
+EXCEL, EXCEL_1904 = date_reader(["excel"], BERLIN), date_reader(["excel-1904", "%d.%m.%Y"])
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "date"),
+    [
+        (EXCEL, "1", "1900-01-01"), (EXCEL, "59", "1900-02-28"), (EXCEL, "61", "1900-03-01"),
+        (EXCEL, "41111", "2012-07-21"), (EXCEL, "41111.0", "2012-07-21"), (EXCEL, "41111,354166667", "2012-07-21T08:30:00+02:00"),
+        (EXCEL, "2958465", "9999-12-31"), (EXCEL_1904, "0", "1904-01-01"), (EXCEL_1904, "39649", "2012-07-21"),
+        (EXCEL_1904, "21.7.2012", "2012-07-21"), (EXCEL, "2012-07-21", "2012-07-21"),
+    ],
+)  # fmt: skip
+def test_serial_numbers_of_spreadsheets(reader: DateReader, text: str, date: str) -> None:
+    """Microsoft's two date systems; the first one counts a 29 February 1900."""
+    assert reader.read(text) == date
+
+
+@pytest.mark.parametrize("text", ["0", "60", "2958466", "9999999", "1.2.3", "-5", "2012.07.21", "3/4/2012", "41111.5"])
+def test_what_is_no_serial_number_is_refused(text: str) -> None:
+    with pytest.raises(CellError):
+        date_reader(["excel"]).read(text)
+
+
+def test_a_number_is_of_one_date_system() -> None:
+    with pytest.raises(DateFormatError, match="not of both"):
+        date_reader(["excel", "excel-1904"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "21 July 2012",
+        "21 JUL 2012",
+        "21 Juli 2012",
+        "21 juillet 2012",
+        "21 juil. 2012",
+        "21 julio 2012",
+        "21 lug. 2012",
+    ],
+)
+def test_months_by_name_in_five_languages(text: str) -> None:
+    for directive in "bB":
+        assert date_reader([f"%d %{directive} %Y"]).read(text) == "2012-07-21"
+
+
+def test_no_name_means_two_months() -> None:
+    lines = [line.split() for line in months._NAMES.strip().splitlines()]
+    assert len(lines) == 12
+    names = [name for line in lines for name in line]
+    assert len(set(names)) == len(names)
+    with pytest.raises(CellError):
+        date_reader(["%d %b %Y"]).read("21 Foo 2012")
+
+
+def test_digits_without_signs_between_them_are_two_each() -> None:
+    reader = date_reader(["%Y%m%d"])
+    assert reader.read("20120721") == "2012-07-21"
+    with pytest.raises(CellError):
+        reader.read("2012111")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "why"),
+    [("2012-03-25 02:30", "E301", "never showed"), ("2012-10-28 02:30", "E302", "showed twice")],
+)
+def test_a_time_that_the_clocks_skipped_or_repeated(text: str, code: str, why: str) -> None:
+    with pytest.raises(CellError, match=why) as caught:
+        GERMAN.read(text)
+    assert caught.value.code.code == code
+    assert "offset" in caught.value.suggestion
+    assert GERMAN.read(text + "+01:00").endswith("+01:00")
+
+
+@given(st.datetimes(min_value=dt.datetime(1900, 1, 1), max_value=dt.datetime(2037, 1, 1)))
+def test_every_time_has_the_offset_of_its_zone_or_is_refused(moment: dt.datetime) -> None:
+    moment = moment.replace(microsecond=0)
+    try:
+        read = dt.datetime.fromisoformat(GERMAN.read(moment.isoformat(" ")))
+    except CellError:
+        there = moment.replace(tzinfo=BERLIN).astimezone(dt.UTC).astimezone(BERLIN).replace(tzinfo=None)
+        both = {moment.replace(tzinfo=BERLIN, fold=fold).utcoffset() for fold in (0, 1)}
+        assert there != moment or len(both) == 2
+        return
+    assert read.replace(tzinfo=None) == moment
+
+
+@given(st.dates(min_value=dt.date(1900, 3, 1)))
+def test_every_serial_number_is_read_back(day: dt.date) -> None:
+    assert EXCEL.read(str((day - dt.date(1899, 12, 30)).days)) == day.isoformat()
+
+
+def test_days_after_a_date() -> None:
+    assert days_after("2012-07-21T08:30:00Z", 11) == "2012-08-01"
+    for date, days in [("2012-07", 1), ("2012-07-21", "x"), ("9999-12-31", 1), ("2012-07-21", 1.5)]:
+        with pytest.raises(CellError):
+            days_after(date, days)
+
+
+@pytest.mark.parametrize("yes", ["Ja", "OUI", "sí", "sì", "Vero", "verdadero", "wahr", "Y", "1"])
+def test_yes_in_five_languages(yes: str) -> None:
+    assert read_boolean(yes) is True
 
 
 def test_truth_values_and_texts() -> None:

@@ -19,8 +19,11 @@ _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥)\s*(.+)")
 _RANGE = re.compile(r"([+-]?[\d.,]+)\s*[-–]\s*([+-]?[\d.,]+)", re.ASCII)
 _SIGNS = {"≤": "<=", "≥": ">="}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_TRUE = frozenset({"true", "yes", "y", "1", "ja", "j", "oui", "si", "sí", "sì"})
-_FALSE = frozenset({"false", "no", "n", "0", "nein", "non"})
+# In English, German, French, Spanish and Italian.
+_TRUE = frozenset(
+    {"1", "true", "yes", "y", "wahr", "ja", "j", "vrai", "oui", "o", "verdadero", "sí", "si", "s", "vero", "sì"}
+)
+_FALSE = frozenset({"0", "false", "no", "n", "falsch", "nein", "faux", "non", "falso"})
 _LARGEST_INTEGER = 2**53
 
 
@@ -56,6 +59,8 @@ class NumberReader:
         Lowest and highest plausible value.
     mixed : bool
         Whether the column holds both decimal signs and none was declared: a cell with one cannot be read.
+    percent : bool
+        Whether a number may be followed by ``%``, which is the unit of its column.
     """
 
     decimal: str = "."
@@ -63,6 +68,7 @@ class NumberReader:
     whole: bool = False
     limits: tuple[float, float] | None = None
     mixed: bool = False
+    percent: bool = False
 
     def number(self, text: str) -> float:
         """Return the number that `text` is; an int where it is written as one.
@@ -72,7 +78,12 @@ class NumberReader:
         CellError
             E101 if it is none, E102 outside the limits, E105 where the decimal sign is unclear.
         """
+        text = self._bare(text)
         return self._number(text, text)
+
+    def _bare(self, text: str) -> str:
+        """Return a text without the unit that may stand in it."""
+        return text.removesuffix("%").rstrip() if self.percent and not isinstance(text, NumberText) else text
 
     def _number(self, text: str, cell: str) -> float:
         """Return the number `text`, which is all of `cell` or a part of it."""
@@ -99,6 +110,7 @@ class NumberReader:
 
     def measured(self, text: str) -> Measured | MeasuredRange:
         """Return the number of `text` with its comparator, or the range that it is."""
+        text = self._bare(text)
         match = _COMPARED.fullmatch(text)
         if match:
             return Measured(self._number(match[2], text), _SIGNS.get(match[1], match[1]))
@@ -163,7 +175,7 @@ def read_text(text: str) -> str:
 
 
 def read_boolean(text: str) -> bool:
-    """Return the truth value that `text` is: true, yes, y, 1, ja, ... in any case.
+    """Return the truth value that `text` is: true, yes, y, 1, ja, oui, sí, ... in any case, in five languages.
 
     Raises
     ------

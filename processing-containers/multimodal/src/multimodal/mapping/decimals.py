@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from multimodal.tables.rows import NumberText, Row
 
 MIXED = "mixed"
-_NUMBER = re.compile(r"(?:<=|>=|<|>|≤|≥)?\s*[+-]?\d*([.,])\d*(?:[eE][+-]?\d{1,3})?(?:\s*[-–]\s*\d*\1\d*)?", re.ASCII)
+_NUMBER = re.compile(
+    r"(?:<=|>=|<|>|≤|≥)?\s*[+-]?\d*([.,])\d*(?:[eE][+-]?\d{1,3})?(?:\s*[-–]\s*\d*\1\d*)?(?:\s*%)?", re.ASCII
+)
 
 
 def decide_decimals(rows: Iterable[Row], columns: Sequence[tuple[str, str]], thousands: str) -> dict[str, str]:

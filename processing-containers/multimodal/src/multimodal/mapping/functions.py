@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from multimodal.mapping.cells import Measured, codeable_of, quantity
-from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
+from multimodal.mapping.dates import DateFormatError, DateReader, date_reader
 from multimodal.mapping.patterns import Capture, PatternError
 from multimodal.mapping.scope import Env, Evaluate, ExpressionError, Scope
 from multimodal.terminology.concepts import Concept, ConceptError, parse_concept
@@ -166,7 +166,7 @@ def _date(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
     reader = DateReader()
     if len(arguments) == 2:
         try:
-            reader = DateReader((compile_format(_constant(constants, 1, "date")),))
+            reader = date_reader([_constant(constants, 1, "date")])
         except DateFormatError as error:
             raise ExpressionError(str(error)) from error
     return _with_text(arguments[0], reader.read)

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from multimodal.mapping.column_reader import ColumnReader
-from multimodal.mapping.dates import DateFormatError, DateReader, compile_format
+from multimodal.mapping.dates import DateFormatError, DateReader, date_reader
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.patterns import PatternCheck
 from multimodal.mapping.plan import DROP, Column, Form, Mapping, Subject, Template
@@ -274,6 +274,6 @@ class _Reader:
             except (KeyError, ValueError, OSError) as error:
                 raise self.document.error(("source", "timezone"), f"unknown zone {source['timezone']!r}") from error
         try:
-            return DateReader(tuple(compile_format(text) for text in formats), zone)
+            return date_reader(formats, zone)
         except DateFormatError as error:
             raise self.document.error(place, str(error)) from error

@@ -84,6 +84,7 @@ def number_reader(column: Column, decimal: str, thousands: str) -> NumberReader:
         # Where each row has its own unit, the limits are in the unit that is written.
         limits=None if column.unit_column else column.limits,
         mixed=decimal == "mixed",
+        percent=column.unit is not None and column.unit.code == "%",
     )
 
 
