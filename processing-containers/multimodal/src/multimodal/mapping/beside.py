@@ -7,7 +7,6 @@ from typing import Any
 
 from multimodal.mapping.cells import Measured, quantity
 from multimodal.mapping.errors import CellError
-from multimodal.mapping.origin import Origin
 from multimodal.mapping.plan import Column
 from multimodal.mapping.readers import unit_of
 from multimodal.mapping.row_state import Resource, RowState
@@ -16,9 +15,7 @@ from multimodal.model.issue_codes import IssueCode
 _RANGED = ("valueQuantity", "valueRange", "valueInteger")
 
 
-def beside(
-    column: Column, headers: Mapping[str, str], readers: Mapping[str, Callable[[str], Any]], origin: Origin
-) -> Callable[[RowState, Resource], None] | None:
+def beside(column: Column, headers: Mapping[str, str]) -> Callable[[RowState, Resource], None] | None:
     """Return the closure that adds ``note`` and ``referenceRange`` to the Observation of a row.
 
     Parameters
@@ -27,10 +24,6 @@ def beside(
         The column of the value.
     headers : mapping of str to str
         Header in the mapping to header in the file, for the columns that the file has.
-    readers : mapping of str to callable
-        Reader of each column; the limits are read by those of their own columns.
-    origin : Origin
-        What the form's resources share.
 
     Returns
     -------
@@ -40,9 +33,7 @@ def beside(
     """
     note = column.note_column if column.note_column in headers else ""
     limits = [
-        (name, limit)
-        for name, limit in (("low", column.low_column), ("high", column.high_column))
-        if limit in headers and limit in readers
+        (name, limit) for name, limit in (("low", column.low_column), ("high", column.high_column)) if limit in headers
     ]
     if not note and not limits:
         return None

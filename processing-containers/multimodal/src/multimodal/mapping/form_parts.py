@@ -6,6 +6,7 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from typing import Any
 
+from multimodal.mapping.beside import beside
 from multimodal.mapping.checkbox import checkbox
 from multimodal.mapping.emitters import Emit, Remembered, condition
 from multimodal.mapping.headers import Headers
@@ -99,5 +100,5 @@ class _Builder:
         elif column.verb == "condition":
             self.emitters.append((column.member_of, condition(column, outcomes, self.origin)))
         else:
-            maker = ObservationMaker(column, outcomes, self.origin)
+            maker = ObservationMaker(column, outcomes, self.origin, beside(column, self.present))
             self.emitters.append((column.member_of, maker.emit()))
