@@ -30,8 +30,8 @@ class Remembered:
         self._noted = origin.noted
         self.known: dict[Any, Outcome] = {}
 
-    def __call__(self, state: RowState) -> Outcome:
-        """Return the outcome of this column's cell, reporting an error."""
+    def __call__(self, state: RowState, *, quietly: bool = False) -> Outcome:
+        """Return the outcome of this column's cell; tell of it, unless that was done."""
         text = state.values[self.header].strip()
         unit_text = state.values[self.unit_header].strip() if self.unit_header else ""
         key: Any = (text, unit_text) if self.unit_header else text
@@ -42,7 +42,7 @@ class Remembered:
             if len(self.known) >= _MOST_REMEMBERED:
                 self.known.clear()
             outcome = self.known[key] = self.read(text, unit_text)
-        if outcome.note or outcome.error is not None:
+        if not quietly and (outcome.note or outcome.error is not None):
             self.tell(outcome, text, state)
         return outcome
 

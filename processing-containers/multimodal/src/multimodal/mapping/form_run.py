@@ -125,12 +125,15 @@ class FormRun:
         names = (mapping.id, form.name) if form.name else (mapping.id,)
         self.origin = Origin(names, mapping.meta_source, mapping.status, self._note, every)
         self.parts = parts_of(mapping, form, opened.headers, opened.decimals, self.origin)
+        self._emits = [emit for _, emit in self.parts.emitters]
         self._used = RowsUsed(mapping, form)
+        self._status = form.status or mapping.status
         self._choosy = bool(form.events or form.repeat is not None or mapping.form_status != "any")
         self._subject = form.columns[form.aliases[mapping.subject.column]]
         self.subject_header = present[self._subject.header]
         self.key_headers = [present[column] for column in form.key if column in present]
         self._pattern = PatternCheck(mapping.subject.pattern)
+        self._strict = bool(mapping.subject.pattern) or self.key_headers != [self.subject_header]
         self._patient_id = patient_id_maker(mapping.subject.system)
         self._begun = begun("Observation", names)
 
@@ -154,14 +157,15 @@ class FormRun:
         value = row.values[self.subject_header].strip()
         parts = self._key(row)
         problems = [replace(problem, record=row.record) for problem in row.problems] if row.problems else []
-        unidentified = self._unidentified(row, value, parts)
+        sound = len(parts) == 1 and value.isprintable() and value and value not in self._subject.missing
+        unidentified = None if sound and not self._strict else self._unidentified(row, value, parts)
         if unidentified is not None:
             return Mapped([], [*problems, unidentified])
         state = self._state(row, value, SEPARATOR.join(parts))
         visit = self._visit(row, state, parts) if self.form.encounter else None
         mapped = self._mapped(state, value, problems)
         if visit is not None:
-            start, end = span(state.dates)
+            start, end = span([date for date, _ in state.dates.values() if date])
             mapped = mapped._replace(visit=replace(visit, start=start, end=end))
         if mapped.issues and self._mapping.on_error == "quarantine-row":
             return Mapped([], mapped.issues, *mapped[2:6])
@@ -208,7 +212,7 @@ class FormRun:
 
     def _state(self, row: Row, value: str, key: str) -> RowState:
         state = RowState(row, key, self._patient_id(value), self.parts.cells)
-        state.status = self._used.status(row)
+        state.status = self._used.status(row) if row.status else self._status
         if state.status != self._mapping.status:
             state.mark = 8
         state.hashed = self._hashed(key)
@@ -223,10 +227,10 @@ class FormRun:
         name = event_of(row)
         event = self._opened.events.get(name)
         label = (event.label if event else "") or name
-        return Visit(id_, state.subject["reference"][8:], label, encounter_class=self.form.encounter_class)
+        return Visit(id_, state.patient, label, encounter_class=self.form.encounter_class)
 
     def _mapped(self, state: RowState, value: str, problems: list[Issue]) -> Mapped:
-        patient = state.subject["reference"][8:]
+        patient = state.patient
         digest = self._digest(state.hashed)
         resources: list[Serialised] = []
         keyed: list[Serialised] = []
@@ -234,14 +238,11 @@ class FormRun:
         if self.parts.templates:
             self._with_templates(state, resources, keyed)
         else:
-            for _, emit in self.parts.emitters:
-                one = emit(state)
-                if one is not None:
-                    resources.append(one)
-        if self._patients_of != "none":
+            resources = [one for emit in self._emits if (one := emit(state)) is not None]
+        if self._patients_of == "united":
             said = self.parts.patients.said(state)
-        if self._patients_of in ("rows", "run"):
-            made = self.parts.patients.make(patient, value, said)
+        elif self._patients_of != "none":
+            made = self.parts.patients.of_row(state, value)
             if isinstance(made, str):
                 self._notes.clear()
                 state.add(IssueCode.INVALID_RESOURCE, f"Patient: {made}", value=value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -15,7 +15,6 @@ from multimodal.mapping.readers import Outcome
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.mapping.stencil import Stencil
 from multimodal.resources.serialised import Serialised
-from multimodal.tables.rows import NumberText
 
 Beside = Callable[[RowState, Resource], None]
 
@@ -25,25 +24,10 @@ _MOST_CELLS = 20_000
 _LETTER = letter_of("Observation")
 
 
-class Cell(NamedTuple):
-    """What a text of the column is, ready to be written.
+Ready = tuple[bytes, str, dict[int, Stencil]]
+"""A cell that can be written: its value (empty for a reason why there is none), its kind, and the stencils of it."""
 
-    Parameters
-    ----------
-    outcome : Outcome
-        What was read.
-    quiet : bool
-        Whether there is nothing to tell of it.
-    json : bytes
-        The value; empty where there is none.
-    stencils : dict
-        Of its kind, by what else the Observation holds; shared by all cells of the kind.
-    """
-
-    outcome: Outcome
-    quiet: bool
-    json: bytes
-    stencils: dict[int, Stencil]
+_NOTHING: Ready = (b"", "", {})
 
 
 class ObservationMaker:
@@ -71,7 +55,7 @@ class ObservationMaker:
             self._constant["category"] = [column.category]
         if column.method:
             self._constant["method"] = column.method
-        self._cells: dict[Any, Cell] = {}
+        self._ready: dict[Any, Ready] = {}
         self._stencils: dict[str, dict[int, Stencil]] = {}
         self._after = (SEPARATOR + column.identity).encode()
         self._beside = beside
@@ -83,29 +67,36 @@ class ObservationMaker:
         return self._by_stencil()
 
     def _by_stencil(self) -> Emit:
-        header, unit_header, cells = self._outcomes.header, self._outcomes.unit_header, self._cells
+        header, unit_header, ready = self._outcomes.header, self._outcomes.unit_header, self._ready
         when, effective, focus = self._column.when, self._column.effective, self._column.focus
-        after, look, first, new = self._after, self._look, self._first, tuple.__new__
+        after, otherwise, first, new = self._after, self._otherwise, self._first, tuple.__new__
+        date_mark = id(effective)
 
         def emit(state: RowState) -> Serialised | None:
             values = state.values
             text = values[header]
-            cell = cells.get((text, values[unit_header]) if unit_header else text)
-            if cell is None or not cell.quiet or text.__class__ is not str:
-                cell = look(state)
-            outcome, _, value, stencils = cell
-            if not outcome.element or (when is not None and not state.holds(when)):
+            found = ready.get((text, values[unit_header]) if unit_header else text)
+            if found is None or text.__class__ is not str:
+                found = otherwise(state)
+            value, kind, stencils = found
+            if not kind or (when is not None and not state.holds(when)):
                 return None
-            date = state.effective_json(effective)[1] if effective is not None else b""
-            reference = state.reference(focus) if focus else None
-            kind = state.mark + (2 if reference else 0) + (1 if date else 0)
-            stencil = stencils.get(kind) or first(state, outcome, kind, stencils)
+            date = b""
+            mark = state.mark
+            if effective is not None:
+                date = (state.dates.get(date_mark) or state.effective_json(effective))[1]
+                if date:
+                    mark += 1
+            focused = b""
+            if focus and (reference := state.reference(focus)):
+                focused = orjson.dumps(_listed(reference))
+                mark += 2
+            stencil = stencils.get(mark) or first(state, mark, stencils)
             if stencil is None:
                 return None
             hashed = state.hashed.copy()
             hashed.update(after)
             id_ = _LETTER + hashed.hexdigest()[:40]
-            focused = orjson.dumps(_listed(reference)) if reference else b""
             body = stencil.body % (date, state.encounter_json, focused, id_.encode(), state.subject_json, value)
             return new(Serialised, ("Observation", id_, body, stencil.meta))
 
@@ -113,40 +104,34 @@ class ObservationMaker:
 
     def _each_anew(self, state: RowState) -> Serialised | None:
         """Make the Observation as a dict: where its parts differ from row to row, or each is to be validated."""
-        cell = self._look(state)
-        if not cell.outcome.element or not state.holds(self._column.when):
+        outcome = self._outcomes(state)
+        if not outcome.element or not state.holds(self._column.when):
             return None
-        made = self._dict(state, cell.outcome)
-        return self._checked(made, (cell.outcome.kind, tuple(made), state.mark), state)
+        made = self._dict(state, outcome)
+        return self._checked(made, (outcome.kind, tuple(made), state.mark), state)
 
-    def _look(self, state: RowState) -> Cell:
-        """Return what the cell of a row is, telling of it what is to be told."""
-        raw, unit_header = state.values[self._outcomes.header], self._outcomes.unit_header
-        raw_unit = state.values[unit_header] if unit_header else ""
-        text = raw.strip()
-        key: Any = (raw, raw_unit) if unit_header else raw
-        if isinstance(raw, NumberText):  # equals the same digits written as text, which may mean another number
-            key = (NumberText, raw, raw_unit)
-        cell = self._cells.get(key)
-        if cell is None:
-            if len(self._cells) >= _MOST_CELLS:
-                self._cells.clear()
-            cell = self._cells[key] = self._read(text, raw_unit.strip())
-        if not cell.quiet:
-            self._outcomes.tell(cell.outcome, text, state)
-        return cell
-
-    def _read(self, text: str, unit_text: str) -> Cell:
-        outcome = self._outcomes.read(text, unit_text)
-        quiet = not outcome.note and outcome.error is None
+    def _otherwise(self, state: RowState) -> Ready:
+        """Return what the cell of a row is, where it is new or something is to be told of it."""
+        outcome = self._outcomes(state)
+        if not outcome.element:
+            return _NOTHING
         # A reason in place of a value is a part of its kind.
         json = orjson.dumps(outcome.value, option=orjson.OPT_SORT_KEYS) if outcome.type else b""
-        return Cell(outcome, quiet, json, self._stencils.setdefault(outcome.kind, {}))
+        ready = (json, outcome.kind, self._stencils.setdefault(outcome.kind, {}))
+        unit_header = self._outcomes.unit_header
+        text = state.values[self._outcomes.header]
+        if not outcome.note and text.__class__ is str:
+            if len(self._ready) >= _MOST_CELLS:
+                self._ready.clear()
+            self._ready[(text, state.values[unit_header]) if unit_header else text] = ready
+        return ready
 
-    def _first(self, state: RowState, outcome: Outcome, kind: int, stencils: dict[int, Stencil]) -> Stencil | None:
-        stencil = self._checked.stencil(self._dict(state, outcome), (outcome.kind, kind), state, _SLOTS)
+    def _first(self, state: RowState, mark: int, stencils: dict[int, Stencil]) -> Stencil | None:
+        """Return the stencil of a kind that is met for the first time."""
+        outcome = self._outcomes(state, quietly=True)
+        stencil = self._checked.stencil(self._dict(state, outcome), (outcome.kind, mark), state, _SLOTS)
         if stencil is not None:
-            stencils[kind] = stencil
+            stencils[mark] = stencil
         return stencil
 
     def _dict(self, state: RowState, outcome: Outcome) -> Resource:

@@ -22,6 +22,7 @@ from multimodal.terminology.translation import Translation
 # Cells repeat; a column of all-different values must not fill the memory.
 _MOST_CELLS = 20_000
 IDENTIFIER = "identifier"
+_HOLE = b"\x00"
 
 
 class Said(NamedTuple):
@@ -55,11 +56,40 @@ class PatientMaker:
         self._constant = {"resourceType": "Patient", "meta": origin.meta(subject.profile)}
         self._columns = [_Cells(header, _reader(column), origin.noted) for column, header in columns]
         self._stencils: dict[tuple[str, ...], tuple[list[str], Stencil]] = {}
-        self._before = b'[{"system":%b,"value":' % orjson.dumps(subject.system)
+        self._headers = [header for _, header in columns]
+        self._around: dict[tuple[str, ...], tuple[bytes, bytes, bytes, bytes]] = {}
+        self._before = b'{"system":%b,"value":' % orjson.dumps(subject.system)
 
     def said(self, state: RowState) -> list[Said]:
         """Return what the cells of a row say of its Patient; a wrong one is reported."""
         return [said for cells in self._columns if (said := cells.said(state)).element]
+
+    def of_row(self, state: RowState, value: str) -> Serialised | str:
+        """Return the Patient that a row names as `value`, or what is wrong with it."""
+        values = state.values
+        texts = tuple([values[header] for header in self._headers])
+        known = self._around.get(texts)
+        if known is None:
+            return self._of_new_texts(texts, state, value)
+        before, between, after, meta = known
+        body = b"".join((before, state.patient.encode(), between, orjson.dumps(value), after))
+        return Serialised("Patient", state.patient, body, meta)
+
+    def _of_new_texts(self, texts: tuple[str, ...], state: RowState, value: str) -> Serialised | str:
+        """Make the Patient; keep the bytes around its id and identifier for rows with the same texts."""
+        before = len(state.issues)
+        cells = [column.said(state) for column in self._columns]
+        said = [one for one in cells if one.element]
+        made = self.make(state.patient, value, said)
+        told = len(state.issues) > before or any(one.note for one in cells)
+        if isinstance(made, Serialised) and not told and not self._origin.every:
+            slots, stencil = self._stencils[tuple(self._found(b"", b"", said))]
+            found = self._found(_HOLE, _HOLE, said)  # JSON holds no such byte
+            parts = (stencil.body % tuple([found[name] for name in slots])).split(_HOLE)
+            if len(self._around) >= _MOST_CELLS:
+                self._around.clear()
+            self._around[texts] = (parts[0], parts[1], parts[2], stencil.meta)
+        return made
 
     def make(self, patient: str, value: str, said: Sequence[Said]) -> Serialised | str:
         """Return the Patient known as `value`, or what is wrong with it.
@@ -73,13 +103,7 @@ class PatientMaker:
         said : sequence of Said
             Its other elements; of two of one name the later is used, identifiers apart.
         """
-        found: dict[str, bytes] = {"id": patient.encode(), IDENTIFIER: self._before + orjson.dumps(value) + b"}"}
-        for element, _, json, _ in said:
-            if element == IDENTIFIER:
-                found[IDENTIFIER] += b"," + json
-            else:
-                found[element] = json
-        found[IDENTIFIER] += b"]"
+        found = self._found(patient.encode(), orjson.dumps(value), said)
         kind = tuple(found)
         known = None if self._origin.every else self._stencils.get(kind)
         if known is None:
@@ -92,6 +116,18 @@ class PatientMaker:
         slots, stencil = known
         body = stencil.body % tuple([found[name] for name in slots])
         return Serialised("Patient", patient, body, stencil.meta)
+
+    def _found(self, id_: bytes, value: bytes, said: Sequence[Said]) -> dict[str, bytes]:
+        """Return the JSON of the elements that differ between Patients."""
+        found = {"id": id_}
+        identifiers = [self._before + value + b"}"]
+        for element, _, json, _ in said:
+            if element == IDENTIFIER:
+                identifiers.append(json)
+            else:
+                found[element] = json
+        found[IDENTIFIER] = b"[" + b",".join(identifiers) + b"]"
+        return found
 
     def _dict(self, patient: str, value: str, said: Sequence[Said]) -> Resource:
         made: Resource = {**self._constant, "id": patient, IDENTIFIER: [{"system": self._system, "value": value}]}

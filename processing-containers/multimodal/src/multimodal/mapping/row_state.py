@@ -23,6 +23,7 @@ Noted = Callable[[str, str, str], None]
 
 # Dates repeat; a column of all-different times must not fill the memory.
 _MOST_DATES = 20_000
+_NONE: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,14 @@ class RowState:
 
     Attributes
     ----------
-    subject : dict
-        Reference to its Patient.
     status : str
         Of this row's Observations: that of its form, or ``preliminary`` where the form is not complete.
     encounter : dict, optional
         Reference to the Encounter of its visit, where the form asks for one.
     subject_json, encounter_json : bytes
         The two references as JSON.
+    dates : dict
+        Those of its statements that were asked for, by id of the `Effective`: as text, and as JSON.
     hashed : hash
         Of what the ids of this row's Observations begin with; see `identity.begun`.
     mark : int
@@ -112,8 +113,8 @@ class RowState:
 
     __slots__ = (
         "_cells",
-        "_dates",
         "_reported",
+        "dates",
         "encounter",
         "encounter_json",
         "hashed",
@@ -122,10 +123,10 @@ class RowState:
         "key",
         "mark",
         "members",
+        "patient",
         "references",
         "row",
         "status",
-        "subject",
         "subject_json",
         "values",
     )
@@ -133,7 +134,7 @@ class RowState:
     def __init__(self, row: Row, key: str, patient: str, cells: FormCells) -> None:
         self.row = row
         self.key = key
-        self.subject = {"reference": f"Patient/{patient}"}
+        self.patient = patient
         self.subject_json = b'{"reference":"Patient/%b"}' % patient.encode()
         self.values = row.values
         self.status = ""
@@ -141,13 +142,18 @@ class RowState:
         self.encounter_json = b""
         self.hashed: Any = None
         self.mark = 0
-        self.references: dict[str, dict[str, Any] | list[dict[str, Any]]] = {}
+        self.references: Mapping[str, dict[str, Any] | list[dict[str, Any]]] = _NONE
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.issues: list[Issue] = []
         self.item: Any = None  # of $each, while a resource is made for it
         self._cells = cells
-        self._dates: dict[int, tuple[str | None, bytes]] = {}
-        self._reported: set[tuple[str, str, str]] = set()
+        self.dates: dict[int, tuple[str | None, bytes]] = {}
+        self._reported: set[tuple[str, str, str]] | None = None
+
+    @property
+    def subject(self) -> dict[str, Any]:
+        """Reference to its Patient."""
+        return {"reference": f"Patient/{self.patient}"}
 
     def report(self, error: CellError, column: str = "", value: str = "") -> None:
         """Report a cell, once however many places read it."""
@@ -157,6 +163,8 @@ class RowState:
     def add(self, code: IssueCode, message: str, column: str = "", value: str = "", suggestion: str = "") -> None:
         """Add an issue of this row."""
         mark = (code.code, column, value)
+        if self._reported is None:
+            self._reported = set()
         if mark in self._reported:
             return
         self._reported.add(mark)
@@ -197,17 +205,12 @@ class RowState:
 
     def effective_json(self, effective: Effective) -> tuple[str | None, bytes]:
         """Return the date of a statement, and as JSON; None and ``b""`` where its cell is empty or wrong."""
-        found = self._dates.get(id(effective))
+        found = self.dates.get(id(effective))
         if found is None:  # most often it is there: the cells of a row share their date
             date = self._date_of(effective)
             # A FHIR date holds nothing that JSON escapes.
-            found = self._dates[id(effective)] = (date, b'"%b"' % date.encode() if date else b"")
+            found = self.dates[id(effective)] = (date, b'"%b"' % date.encode() if date else b"")
         return found
-
-    @property
-    def dates(self) -> list[str]:
-        """The dates of this row's statements, as far as they were asked for."""
-        return [date for date, _ in self._dates.values() if date]
 
     def _date_of(self, effective: Effective) -> str | None:
         if effective.fixed:
