@@ -14,7 +14,8 @@ from pathlib import Path
 
 from multimodal.tables.xlsx_parts import attributes, chunks, place_of, sheet_part
 
-_MARKS = {b't="e"': "errors", b"<f>": "formulas", b"<f ": "formulas", b":f>": "formulas", b":f ": "formulas"}
+# Few and short, since a whole sheet is searched for each; `:f` is a formula where the XML has name space prefixes.
+_MARKS = {b't="e"': "errors", b"<f": "formulas", b":f": "formulas"}
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
 _CELL_END = re.compile(rb"</(?:\w+:)?c>")
 # A formula directly before the end of its cell, or before an empty value: `t` says if the empty text is its result.
