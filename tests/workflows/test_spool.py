@@ -61,3 +61,13 @@ def test_a_refused_row_knows_which_of_its_cells_each_issue_means() -> None:
     assert kept.line == {"row": "7", "sheet": "", "Sex": "X", "hb": "n/a"}
     assert list(kept.columns) == ["Sex", "hb", ""]
     assert len(refused.issues) == 3
+
+
+def test_a_row_that_comes_again_is_kept_once() -> None:
+    refused = Refused()
+    row = Row(2, {"a": "x"}, "s")
+    refused.add_row(row, [Issue("E101", "m", row=2)])
+    for number in (2, 3, 3):
+        refused.add_row(row._replace(number=number), [Issue("E601", "m", row=number)], again=True)
+    assert [kept.number for kept in refused.rows] == [2, 3]
+    assert len(refused.issues) == 4

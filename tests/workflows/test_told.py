@@ -152,3 +152,23 @@ def test_the_report_says_how_the_cells_are_written(
     assert report["translated"] == {"sex": {"cells": 2, "exact": 2, "refused": 0}}
     assert report["found"] == {"table.csv": {"encoding": "utf-8", "delimiter": ","}}
     assert report["run"]["run"] == "r1"
+
+
+def test_rows_that_share_a_patient_are_counted_once(
+    study: SmallStudy, target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    mapping = study.mapping.read_text()
+    study.mapping.write_text(mapping.replace("key: [pid]", "key: [pid, hb]"), encoding="utf-8")
+    run(study, target, bucket, [("P1", "f", "12"), ("P1", "f", "13"), ("P1", "m", "14"), ("P2", "X", "15")])
+    assert json.loads(text(bucket, "report.json"))["translated"]["sex"]["cells"] == 4
+    rows = [line["row"] for line in csv.DictReader(text(bucket, "quarantine.csv").splitlines())]
+    assert len(rows) == len(set(rows))
+
+
+def test_an_import_that_stops_at_the_first_error_tells_all_of_them(
+    study: SmallStudy, target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    study.mapping.write_text(study.mapping.read_text() + "quality: {on_error: abort}\n")
+    with pytest.raises(DataRefusedError, match="on_error: abort"):
+        run(study, target, bucket, BAD)
+    assert [line["row"] for line in csv.DictReader(text(bucket, "errors.csv").splitlines())] == ["3", "4"]

@@ -59,6 +59,8 @@ class MappingRun:
         The decimal sign that was decided for each column.
     dictionaries : dict of str to Dictionary
         By form: what its source knows of the columns.
+    all_read : bool
+        Whether every row was yielded; what still follows is what several of them became together.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class MappingRun:
         self.dictionaries: dict[str, Dictionary] = opening.dictionaries
         self.values: dict[str, dict[str, Counter[str]]] = {}
         self.rows = 0
+        self.all_read = False
         self._told: list[str] = []
         if mapping.max_row_errors or mapping.on_error == "abort":
             self._check_quality()
@@ -93,6 +96,7 @@ class MappingRun:
 
     def __iter__(self) -> Iterator[RowResult]:
         self.rows = 0
+        self.all_read = False
         patients = patients_of(self.mapping, keyed=self._opening.keyed)
         runs = [FormRun(self.mapping, opened, patients, self._every) for opened in self._opening.forms]
         settlement = Settlement(self.mapping, runs, patients)
@@ -106,6 +110,7 @@ class MappingRun:
                 yield result
             if self.rows % _PROGRESS_ROWS == 0:
                 self._progress("rows", self.rows)
+        self.all_read = True
         yield from settlement.rest()
         self._told = settlement.told()
         self._progress("rows", self.rows, self.rows)

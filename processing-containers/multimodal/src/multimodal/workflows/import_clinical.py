@@ -159,7 +159,7 @@ class _Import:
         try:
             rows = self._run(self._mapping, files, progress)
         except TooManyErrorsError:
-            rows = self._run(replace(self._mapping, max_row_errors=""), files, silent)
+            rows = self._run(replace(self._mapping, max_row_errors="", on_error="drop-value"), files, silent)
             self._told.opened(rows)
             for _ in self.groups(rows):
                 pass

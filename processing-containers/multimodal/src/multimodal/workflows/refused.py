@@ -59,16 +59,33 @@ class Refused:
     def __init__(self) -> None:
         self.issues = spooled_issues()
         self.rows: Spooled[RefusedRow] = Spooled(_row_to_json, _row_from_json)
+        self._kept: set[tuple[str, int]] | None = None  # only once a row comes again
 
     def add(self, issues: Iterable[Issue]) -> None:
         """Keep issues that belong to no row, or to one that is not at hand."""
         self.issues.extend(issues)
 
-    def add_row(self, row: Row, issues: Sequence[Issue]) -> None:
-        """Keep a row with its issues; one without any is not kept."""
+    def add_row(self, row: Row, issues: Sequence[Issue], *, again: bool = False) -> None:
+        """Keep a row with its issues; one without any is not kept.
+
+        Parameters
+        ----------
+        row : Row
+            The row.
+        issues : sequence of Issue
+            What is wrong with it.
+        again : bool
+            Whether it may be kept already, for other issues: it is not kept twice.
+        """
         if not issues:
             return
         self.issues.extend(issues)
+        if again:
+            if self._kept is None:
+                self._kept = {(kept.sheet, kept.number) for kept in self.rows}
+            if (row.sheet, row.number) in self._kept:
+                return
+            self._kept.add((row.sheet, row.number))
         headers = {place.column: header for header, place in row.places.items()}
         at = {(place.row, place.column): header for header, place in row.places.items()}
         columns = [

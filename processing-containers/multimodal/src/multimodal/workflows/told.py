@@ -81,9 +81,11 @@ class Told:
         self._refused.add(rows.issues)
 
     def row(self, row: Row, issues: Sequence[Issue]) -> None:
-        """Keep what is to be told of a row."""
-        self._tally.row(row)
-        self._refused.add_row(row, issues)
+        """Keep what is to be told of a row; one that comes again with others is told, but not counted again."""
+        again = self._rows is not None and self._rows.all_read
+        if not again:
+            self._tally.row(row)
+        self._refused.add_row(row, issues, again=again)
 
     def loaded(self, report: LoadReport) -> None:
         """Keep what the load says."""
@@ -187,6 +189,7 @@ def _columns(rows: MappingRun) -> dict[str, dict[str, str]]:
         "ignored": dict(coverage.ignored),
         "not in the mapping": dict.fromkeys(coverage.unmapped, ""),
         "not in the table": dict.fromkeys(coverage.missing, ""),
+        "forms not in the mapping": dict.fromkeys(coverage.forms, ""),
     }
 
 
