@@ -13,8 +13,8 @@ from typing import IO, Any, Literal
 
 import orjson
 
-from multimodal.fhirstore.bodies import body_hash, references_in, source_of, writers_of
-from multimodal.fhirstore.writes import Merge, Outcome, Write
+from multimodal.fhirstore.bodies import references_in, source_of, writers_of
+from multimodal.fhirstore.writes import Is, Merge, Outcome, Write
 from multimodal.model.errors import ConfigurationError
 
 _HISTORY = ".history"
@@ -79,14 +79,14 @@ class NdjsonFolder:
                 if source == source_of(resource) or source in writers_of(resource):
                     yield resource
 
-    def earlier(self, wanted: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the last version of each with the given `body_hash`, of those that are still kept."""
+    def earlier(self, wanted: Mapping[tuple[str, str], Is]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the last version of each that is what is wanted, of those that are still kept."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for kind in {kind for kind, _ in wanted}:
             for file in sorted(self.path.glob(f"{_HISTORY}/{kind}.*.ndjson")):
                 for resource, _ in _lines(file):
                     name = (kind, resource["id"])
-                    if name in wanted and body_hash(resource) == wanted[name]:
+                    if name in wanted and wanted[name](resource):
                         found[name] = resource
         return found
 
@@ -103,7 +103,7 @@ class NdjsonFolder:
             for resource, line in _lines(file)
         )
 
-    def write(self, groups: Iterable[Sequence[Write]], merge: Merge) -> Iterator[Outcome]:
+    def write(self, groups: Iterable[Sequence[Write]], merge: Merge, *, exact: bool = False) -> Iterator[Outcome]:
         """Put `groups` into the files, and yield what became of them once a file is replaced.
 
         Notes

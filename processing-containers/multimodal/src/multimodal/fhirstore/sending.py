@@ -46,7 +46,7 @@ def limits() -> Limits:
 class Link(Protocol):
     """What sending needs of a server."""
 
-    def post_entries(self, entries: Sequence[bytes], *, versioned: bool) -> list[dict[str, Any]]:
+    def post_entries(self, entries: Sequence[bytes], *, versioned: bool, exact: bool) -> list[dict[str, Any]]:
         """Post a transaction of entries; called from several threads."""
 
     def read_many(self, references: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -65,10 +65,13 @@ class Sender:
         The server.
     merge : Merge
         Unites shared writes with what is there.
+    exact : bool
+        Whether tags that are not sent go.
     """
 
-    def __init__(self, link: Link, merge: Merge) -> None:
+    def __init__(self, link: Link, merge: Merge, *, exact: bool = False) -> None:
         self._link = link
+        self._exact = exact
         self._merge = merge
         self._reads_first = False  # until a shared resource turns out to be there already
 
@@ -177,7 +180,7 @@ class Sender:
         if not writes:
             return []
         versioned = any(write.version for write in writes)
-        answers = self._link.post_entries([_entry(write) for write in writes], versioned=versioned)
+        answers = self._link.post_entries([_entry(write) for write in writes], versioned=versioned, exact=self._exact)
         created = [str(answer.get("response", {}).get("status", "")).startswith("201") for answer in answers]
         stored = list(zip(writes, created, strict=True))
         if any(write.version == _NONE and not new for write, new in stored):

@@ -9,10 +9,10 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 import requests
 
-from multimodal.fhirstore.bodies import SHARED, SOURCE, WRITER, body_hash, source_of, writers_of
+from multimodal.fhirstore.bodies import SHARED, SOURCE, WRITER, source_of, writers_of
 from multimodal.fhirstore.errors import ConflictError, EndlessPagesError, FhirRefusedError
 from multimodal.fhirstore.sending import Sender
-from multimodal.fhirstore.writes import Merge, Outcome, Write
+from multimodal.fhirstore.writes import Is, Merge, Outcome, Write
 from multimodal.model.errors import RemoteError
 from multimodal.resources.rules import resource_types
 from multimodal.transport.session import HttpSession, NotFoundError
@@ -26,6 +26,8 @@ _HEADERS = {
 }
 # HAPI repeats a transaction itself that collides with another one; where a version must match, that would not help.
 _REPEATED = {**_HEADERS, "X-Retry-On-Version-Conflict": "retry; max-retries=5"}
+# HAPI carries tags of earlier versions over to the next one, unless it is told not to.
+_EXACT = {"X-Meta-Snapshot-Mode": "TAG, PROFILE, SECURITY_LABEL"}
 
 
 class FhirServer:
@@ -152,20 +154,24 @@ class FhirServer:
         """
         return self.post_entries([orjson.dumps(entry) for entry in entries])
 
-    def post_entries(self, entries: Sequence[bytes], *, versioned: bool = False) -> list[dict[str, Any]]:
+    def post_entries(
+        self, entries: Sequence[bytes], *, versioned: bool = False, exact: bool = False
+    ) -> list[dict[str, Any]]:
         """Post a transaction of entries that are JSON already; see `transaction`.
 
-        Where it is `versioned`, a conflict is told at once instead of being tried again by the server.
+        Where it is `versioned`, a conflict is told at once instead of being tried again by the server; where it is
+        `exact`, tags of earlier versions go.
         """
         bundle = b'{"resourceType":"Bundle","type":"transaction","entry":[' + b",".join(entries) + b"]}"
-        return self._post(bundle, _HEADERS if versioned else _REPEATED)
+        headers = _HEADERS if versioned else _REPEATED
+        return self._post(bundle, {**headers, **_EXACT} if exact else headers)
 
-    def write(self, groups: Iterable[Sequence[Write]], merge: Merge) -> Iterator[Outcome]:
+    def write(self, groups: Iterable[Sequence[Write]], merge: Merge, *, exact: bool = False) -> Iterator[Outcome]:
         """Write `groups`, each in one transaction, and yield what became of them as it is acknowledged."""
-        return Sender(self, merge).send(groups)
+        return Sender(self, merge, exact=exact).send(groups)
 
-    def earlier(self, wanted: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the last version of each with the given `body_hash`, from the server's history."""
+    def earlier(self, wanted: Mapping[tuple[str, str], Is]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the last version of each that is what is wanted, from the server's history."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         names = list(wanted)
         for start in range(0, len(names), _READ_AT_ONCE):
@@ -173,7 +179,7 @@ class FhirServer:
             answers = self._batch([f"{kind}/{key}/_history" for kind, key in chunk])
             for name, answer in zip(chunk, answers, strict=True):
                 for entry in answer.get("resource", {}).get("entry", ()):
-                    if "resource" in entry and body_hash(entry["resource"]) == wanted[name]:
+                    if "resource" in entry and wanted[name](entry["resource"]):
                         found[name] = entry["resource"]
                         break
         return found

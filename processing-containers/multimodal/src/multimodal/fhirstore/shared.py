@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import orjson
@@ -32,17 +32,14 @@ def merger(source: str) -> Merge:
     return unite
 
 
-def remover(source: str) -> Merge:
-    """Return the function that takes what `source` contributed before (`Write.before`) out of the resource.
-
-    Where the write has a body, that contribution takes its place.
-    """
+def remover(source: str, leaving: Container[str]) -> Merge:
+    """Return a `merger` by which `source` is no writer any more of what is in `leaving` (references)."""
     unite = merger(source)
 
     def take_out(write: Write, here: Mapping[str, Any] | None) -> Merged:
-        if write.body is not None or here is None:
+        if write.reference not in leaving or here is None:
             return unite(write, here)
-        merged, _ = merge(here, {}, orjson.loads(write.before or b"{}"))
+        merged, _ = merge(here, write.contribution(), orjson.loads(write.before or b"{}"))
         meta = unversioned(here)["meta"]
         meta["tag"] = [tag for tag in meta.get("tag", ()) if (tag.get("system"), tag.get("code")) != (WRITER, source)]
         merged["meta"] = {name: value for name, value in meta.items() if value}

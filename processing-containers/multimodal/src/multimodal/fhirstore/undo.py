@@ -11,11 +11,11 @@ import orjson
 
 from multimodal.fhirstore.bodies import SHARED, body_hash, is_withdrawn, source_of, unversioned, writers_of
 from multimodal.fhirstore.errors import NotUndoableError
-from multimodal.fhirstore.manifest import Entry, Manifest
+from multimodal.fhirstore.manifest import Entry, Manifest, contribution_of
 from multimodal.fhirstore.rebuild import rebuild
 from multimodal.fhirstore.report import LoadReport
 from multimodal.fhirstore.shared import remover
-from multimodal.fhirstore.writes import Outcome, Refusal, Target, Write
+from multimodal.fhirstore.writes import Is, Outcome, Refusal, Target, Write
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.progress import Progress, silent
 
@@ -78,7 +78,8 @@ class _Undo:
         self._source = source
         self._number = number
         self._progress = progress
-        self._merge = remover(source)
+        self._leaving: set[str] = set()
+        self._merge = remover(source, self._leaving)
         self._report = LoadReport()
         self._done = 0
 
@@ -102,20 +103,34 @@ class _Undo:
         """Delete what the run created; of shared resources with other writers only our contribution."""
         for chunk in _chunks(entries, self._target):
             here = self._target.read_many([entry.key for entry in chunk])
-            writes = []
+            writes, others = list[Write](), list[Entry]()
             for entry in chunk:
                 body = here.get(entry.key)
                 if body is None:
                     self._known.forget([entry.key])
                 elif entry.resource_type not in SHARED:
                     if self._is_ours(entry, body):
-                        writes.append(_deletion(entry))
+                        writes.append(_write(entry, None))
                 elif writers_of(body) <= {self._source} and source_of(body) == self._source:
-                    writes.append(_deletion(entry))
+                    writes.append(_write(entry, None))
                 else:
-                    writes.append(_deletion(entry)._replace(shared=True, before=entry.contribution))
-            for outcome in self._target.write(_together(writes), self._merge):
+                    others.append(entry)
+            writes += self._withdrawals(others)
+            for outcome in self._target.write(_together(writes), self._merge, exact=True):
                 self._note_taken(outcome)
+
+    def _withdrawals(self, entries: Sequence[Entry]) -> Iterator[Write]:
+        """Yield the writes that take our contribution out: what stood there before it stays."""
+        earlier = self._target.earlier(
+            dict.fromkeys([e.key for e in entries], lambda r: self._source not in writers_of(r))
+        )
+        for entry in entries:
+            theirs = earlier.get(entry.key)
+            if theirs is None:  # there is no history: nobody knows who else says the same
+                theirs = {"identifier": (contribution_of(entry) or {}).get("identifier", [])}
+            self._leaving.add(entry.reference)
+            body = orjson.dumps({name: value for name, value in theirs.items() if name != "meta"})
+            yield _write(entry, body)._replace(shared=True, before=entry.contribution)
 
     def _note_taken(self, outcome: Outcome) -> None:
         gone = [write for write, _ in outcome.stored] + list(outcome.same)
@@ -136,7 +151,7 @@ class _Undo:
             ours = [entry for entry in chunk if self._may_be_put_back(entry, here.get(entry.key))]
             entries = {entry.reference: entry for entry in ours}
             writes = list(self._earlier(ours))
-            for outcome in self._target.write(_together(writes), self._merge):
+            for outcome in self._target.write(_together(writes), self._merge, exact=True):
                 put = [write for write, _ in outcome.stored] + list(outcome.same)
                 self._known.put_back([entries[write.reference] for write in put], self._number)
                 for write, created in outcome.stored:
@@ -153,7 +168,9 @@ class _Undo:
 
     def _earlier(self, entries: Sequence[Entry]) -> Iterator[Write]:
         """Yield the writes that bring the earlier versions of `entries` back."""
-        bodies = self._target.earlier({e.key: e.sha256 for e in entries if e.resource_type not in SHARED})
+        bodies = self._target.earlier(
+            {entry.key: _has_hash(entry.sha256) for entry in entries if entry.resource_type not in SHARED}
+        )
         for entry in entries:
             if entry.resource_type not in SHARED:
                 if entry.key in bodies:
@@ -174,19 +191,19 @@ class _Undo:
         return False
 
     def _leave(self, entry: Entry, reason: str) -> None:
-        self._report.refuse(Outcome(refused=[Refusal(_deletion(entry), reason)]), IssueCode.NOT_UNDONE)
+        self._report.refuse(Outcome(refused=[Refusal(_write(entry, None), reason)]), IssueCode.NOT_UNDONE)
 
     def _step(self, number: int) -> None:
         self._done += number
         self._progress("resources taken back", self._done)
 
 
-def _deletion(entry: Entry) -> Write:
-    return _write(entry, None)
-
-
 def _write(entry: Entry, body: bytes | None) -> Write:
     return Write(*entry.key, body, entry.sha256, entry.origin, entry.row, "", entry.patient, entry.meta, entry.content)
+
+
+def _has_hash(sha256: bytes) -> Is:
+    return lambda resource: body_hash(resource) == sha256
 
 
 def _chunks(entries: Iterable[Entry], target: Target) -> Iterator[list[Entry]]:

@@ -113,6 +113,10 @@ Merge = Callable[[Write, Mapping[str, Any] | None], Merged]
 """Unites a shared write with the current resource (None where there is none)."""
 
 
+Is = Callable[[Mapping[str, Any]], bool]
+"""Says whether a version of a resource is the one that is looked for."""
+
+
 class Target(Protocol):
     """Where resources are loaded into: a FHIR server, or a folder of NDJSON files.
 
@@ -138,8 +142,8 @@ class Target(Protocol):
     def of_source(self, source: str) -> Iterator[dict[str, Any]]:
         """Yield the resources that `source` wrote or contributed to, as far as the target can tell."""
 
-    def earlier(self, wanted: Mapping[tuple[str, str], bytes]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the last version of each with the given `body_hash`, of those that are (still) kept."""
+    def earlier(self, wanted: Mapping[tuple[str, str], Is]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the last version of each that is what is wanted, of those that are (still) kept."""
 
     def lacks(self, references: Sequence[tuple[str, str]]) -> bool:
         """Say, cheaply, whether any of `references` is gone: then the target is not what we remember."""
@@ -147,5 +151,8 @@ class Target(Protocol):
     def is_named(self, reference: str) -> bool:
         """Say whether any resource refers to `reference`, where the target itself would not mind."""
 
-    def write(self, groups: Iterable[Sequence[Write]], merge: Merge) -> Iterator[Outcome]:
-        """Write `groups`, each of them together, and yield what became of them as it is acknowledged."""
+    def write(self, groups: Iterable[Sequence[Write]], merge: Merge, *, exact: bool = False) -> Iterator[Outcome]:
+        """Write `groups`, each of them together, and yield what became of them as it is acknowledged.
+
+        Where it is `exact`, tags that are not in what is sent go too; some servers keep them otherwise.
+        """
