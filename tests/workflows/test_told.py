@@ -172,3 +172,29 @@ def test_an_import_that_stops_at_the_first_error_tells_all_of_them(
     with pytest.raises(DataRefusedError, match="on_error: abort"):
         run(study, target, bucket, BAD)
     assert [line["row"] for line in csv.DictReader(text(bucket, "errors.csv").splitlines())] == ["3", "4"]
+
+
+def test_the_page_says_which_resources_change(study: SmallStudy, target: NdjsonFolder, bucket: FolderBucket) -> None:
+    run(study, target, bucket, GOOD, dry_run=True)
+    assert "<h3>Which</h3>" not in text(bucket, "report.html")
+    assert text(bucket, "diff.csv").startswith("change,type,id,row,sheet,record\r\ncreated,")
+    run(study, target, bucket, GOOD)
+    run(study, target, bucket, [GOOD[0], ("P2", "m", "14"), ("P3", "f", "9")], "r2", dry_run=True)
+    page = text(bucket, "report.html", "r2")
+    assert "What would change" in page
+    listed = page.split("<h3>Which</h3>")[1].split("</section>")[0]
+    assert listed.index("updated") < listed.index("created")
+    assert "P3" not in listed
+    changes = list(csv.DictReader(text(bucket, "diff.csv", "r2").splitlines()))
+    assert {(line["change"], line["record"]) for line in changes} == {
+        ("unchanged", "P1"), ("unchanged", "P2"), ("updated", "P2"), ("created", "P3"),
+    }  # fmt: skip
+
+
+def test_a_record_that_looks_like_a_formula_is_none_in_the_list_of_changes(
+    study: SmallStudy, target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    mapping = study.mapping.read_text()
+    study.mapping.write_text(mapping.replace(', pattern: "^P[0-9]+$"', ""), encoding="utf-8")
+    run(study, target, bucket, [("=1+1", "f", "12")])
+    assert {line["record"] for line in csv.DictReader(text(bucket, "diff.csv").splitlines())} == {"'=1+1"}

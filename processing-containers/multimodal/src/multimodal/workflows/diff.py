@@ -1,26 +1,41 @@
-"""The list of what an import changed, or would change, beside its other reports."""
+"""What an import changed, or would change, resource by resource: ``diff.csv`` beside its other reports."""
 
 from __future__ import annotations
 
-import shutil
+import csv
+from itertools import islice
 from pathlib import Path
 
-from multimodal.bucket import Bucket
-from multimodal.model.errors import ConfigurationError
+from multimodal.workflows.csv_files import harmless
+
+# The most surprising ones first.
+ORDER = ("deleted", "updated", "created")
 
 
-def keep_diff(diff: Path, *, bucket: Bucket, report_dir: Path | None, run_id: str) -> None:
-    """Put the file `diff` into the bucket (``reports/<run_id>/diff.csv``) and into `report_dir`.
+def write_diff(diff: Path, path: Path) -> None:
+    """Write the list that `fhirstore.load` made, for spreadsheets: with a byte order mark, and no cell a formula."""
+    with (
+        diff.open(encoding="utf-8", newline="") as made,
+        path.open("w", encoding="utf-8-sig", errors="backslashreplace", newline="") as file,
+    ):
+        # Only the record, which stands last, is a text of the table.
+        csv.writer(file).writerows([*line[:-1], harmless(line[-1])] for line in csv.reader(made) if line)
 
-    Raises
-    ------
-    ConfigurationError
-        If the folder cannot be written.
+
+def first_changes(diff: Path, most: int) -> list[dict[str, str]]:
+    """Return the first changes of the list, those that take something away before those that add something.
+
+    Parameters
+    ----------
+    diff : Path
+        The list.
+    most : int
+        How many to return.
     """
-    bucket.write_file(f"reports/{run_id}/diff.csv", diff)
-    if report_dir is None:
-        return
-    try:
-        shutil.copyfile(diff, report_dir / "diff.csv")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write the report: {error.strerror}", file=report_dir / "diff.csv") from error
+    found: dict[str, list[dict[str, str]]] = {what: [] for what in ORDER}
+    with diff.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            kept = found.get(line["change"])
+            if kept is not None and len(kept) < most:
+                kept.append(line)
+    return list(islice((line for what in ORDER for line in found[what]), most))

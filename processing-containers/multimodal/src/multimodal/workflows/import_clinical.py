@@ -21,7 +21,6 @@ from multimodal.model.results import WorkflowResult
 from multimodal.resources.provenance import TARGETS, provenances
 from multimodal.tables.redcap_api import fetch_export
 from multimodal.transport.stores import Stores
-from multimodal.workflows.diff import keep_diff
 from multimodal.workflows.ledger import read_ledger
 from multimodal.workflows.manifests import manifest_in
 from multimodal.workflows.told import Told
@@ -107,9 +106,9 @@ def import_clinical(
     with TemporaryDirectory() as scratch:
         tables = [*files] or _fetched(mapping, stores, Path(scratch, "fetched"), progress)
         hashes = {"mapping": mapping.sha256, **{file.name: _sha256(file) for file in tables if file.is_file()}}
-        told = Told(mapping, tables, hashes, versions, bucket, report_dir, run_id, dry_run, ledger)
-        work = _Import(mapping, told, processes, validate)
         diff = Path(scratch, "diff.csv")
+        told = Told(mapping, tables, hashes, versions, bucket, report_dir, run_id, dry_run, ledger, diff)
+        work = _Import(mapping, told, processes, validate)
         try:
             rows = work.open(tables, progress)
             with manifest_in(
@@ -128,9 +127,7 @@ def import_clinical(
             told.tell(refusal=str(error))
             raise
         told.loaded(report)
-        result = told.tell()
-        keep_diff(diff, bucket=bucket, report_dir=report_dir, run_id=run_id)
-        return result
+        return told.tell()
 
 
 def _fetched(mapping: ClinicalMapping, stores: Stores | None, folder: Path, progress: Progress) -> list[Path]:

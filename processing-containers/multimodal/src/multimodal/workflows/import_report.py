@@ -51,6 +51,8 @@ class ImportReport:
         The rows with an error.
     findings : Findings
         The issues and their history; without one, all are new.
+    diff : Path, optional
+        The list of what was, or would be, done to each resource.
     files : sequence of Path
         The tables.
     source : SourceSpec
@@ -76,6 +78,7 @@ class ImportReport:
     run: Mapping[str, str] = field(default_factory=dict)
     refused: Sequence[RefusedRow] = ()
     findings: Findings | None = None
+    diff: Path | None = None
     files: Sequence[Path] = ()
     source: SourceSpec = field(default_factory=SourceSpec)
     keys: Sequence[str] = ()

@@ -1,7 +1,7 @@
 """What identifies a person is left out of logs, warnings, the terminal and the pages that are passed on.
 
-The lists for the data manager (errors.csv, quarantine.csv, findings.csv, ledger-lines.csv, the checked workbooks) keep
-it: without it nobody could correct the cells. ``docs/errors.md`` says who may see which file.
+The lists for the data manager (errors.csv, quarantine.csv, findings.csv, ledger-lines.csv, diff.csv, the checked
+workbooks) keep it: without it nobody could correct the cells. ``docs/errors.md`` says who may see which file.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ h3 { font-size: .95rem; margin: 1.1rem 0 .35rem; } h3:first-of-type { margin-top
 .lead { color: var(--soft); margin: 0 0 1.25rem; }
 .chip { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; color: #fff; font-size: .8rem;
   font-weight: 600; white-space: nowrap; vertical-align: middle; background: var(--calm); }
-.done, .fixed { background: var(--good); } .partial, .nothing { background: var(--part); }
-.refused, .new { background: var(--bad); } .persisting { background: var(--part); }
+.done, .fixed, .created { background: var(--good); } .partial, .nothing { background: var(--part); }
+.refused, .new, .deleted { background: var(--bad); } .persisting, .updated { background: var(--part); }
 section { background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: 1.1rem 1.25rem;
   margin-bottom: 1rem; }
 .wide { overflow-x: auto; }

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from multimodal.model.results import Status
+from multimodal.workflows.diff import ORDER, first_changes
 from multimodal.workflows.findings import State
 from multimodal.workflows.import_report import ImportReport
 from multimodal.workflows.report_findings import findings_parts
-from multimodal.workflows.report_html import Prose, figures, page, section, table
+from multimodal.workflows.report_html import Chip, Prose, Short, figures, page, section, table
 
 _VALUES_SHOWN = 30
 _NAMES_SHOWN = 200
@@ -18,6 +19,9 @@ _KINDS = {
     "dropped": "dropped", "reference left out": "references left out",
 }  # fmt: skip
 _CHANGES = ("created", "updated", "unchanged", "deleted", "absent")
+_CHANGING = ("updated", "deleted")
+_CHANGES_SHOWN = 20
+_ID_SHOWN = 12
 _WOULD = {"created": "to create", "updated": "to update", "deleted": "to delete"}
 
 
@@ -80,7 +84,25 @@ def _changes(report: ImportReport) -> str:
     note = ""
     if "absent" in shown:
         note = "Absent: stored by an earlier import, no longer in the table, and kept."
-    return section("What would change" if report.dry_run else "Resources", table(head, rows), note)
+    return section("What would change" if report.dry_run else "Resources", table(head, rows) + _which(report), note)
+
+
+def _which(report: ImportReport) -> str:
+    """Return which resources change; of a first import all are new, which its dry run need not list."""
+    if report.diff is None or not any(counts.get(name) for counts in report.changes.values() for name in _CHANGING):
+        return ""
+    rows = [
+        [
+            Chip(line["change"]),
+            line["type"],
+            Short(line["id"][:_ID_SHOWN] + "…"),
+            f"{line['sheet']} {line['row']}".strip(),
+        ]
+        for line in first_changes(report.diff, _CHANGES_SHOWN)
+    ]
+    changed = sum(counts.get(name, 0) for counts in report.changes.values() for name in ORDER)
+    more = f'<p class="note">{changed - len(rows):,} more in diff.csv.</p>' if changed > len(rows) else ""
+    return f"<h3>Which</h3>{table(['', 'type', 'id', 'row'], rows)}{more}" if rows else ""
 
 
 def _warnings(warnings: Sequence[str]) -> str:

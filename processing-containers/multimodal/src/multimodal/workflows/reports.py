@@ -13,13 +13,14 @@ from multimodal.bucket import Bucket
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
 from multimodal.workflows.csv_files import issue_line, write_csv
+from multimodal.workflows.diff import write_diff
 from multimodal.workflows.findings import State, write_findings, write_ledger_lines
 from multimodal.workflows.import_report import ImportReport
 from multimodal.workflows.report_page import report_page
 
 
 def write_reports(report: ImportReport, *, report_dir: Path | None, bucket: Bucket, run_id: str) -> None:
-    """Write errors.csv, quarantine.csv, findings.csv, ledger-lines.csv, report.json, report.html and the workbooks.
+    """Write the reports that ``docs/errors.md`` lists.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ def write_reports(report: ImportReport, *, report_dir: Path | None, bucket: Buck
         if report.history.all:
             write_findings(report.history, folder / "findings.csv")
             write_ledger_lines(report.history, folder / "ledger-lines.csv")
+        if report.diff is not None:
+            write_diff(report.diff, folder / "diff.csv")
         _write_workbooks(report, folder)
         (folder / "report.json").write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2) + b"\n")
         (folder / "report.html").write_text(report_page(report), encoding="utf-8", errors="backslashreplace")

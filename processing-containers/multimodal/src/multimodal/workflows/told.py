@@ -54,6 +54,8 @@ class Told:
         Whether nothing is to be stored.
     ledger : Ledger
         What a person has accepted.
+    diff : Path
+        Where the load lists what it does to each resource; there once it has.
     """
 
     mapping: ClinicalMapping
@@ -65,6 +67,7 @@ class Told:
     run_id: str
     dry_run: bool
     ledger: Ledger
+    diff: Path
     load: LoadReport = field(default_factory=LoadReport)
     _rows: MappingRun | None = None
     _refused: Refused = field(default_factory=Refused)
@@ -120,6 +123,7 @@ class Told:
             run={"run": self.run_id, "began": self._began, "import before": findings.before},
             refused=self._refused.rows,
             findings=findings,
+            diff=self.diff if self.diff.exists() and not refusal else None,
             files=self.files,
             source=self.mapping.source,
             keys=_keys(self.mapping),
