@@ -24,6 +24,8 @@ from multimodal.tables.dictionary import Field
 _EXACT = 0.96  # the phrase is all there is, but for neutral words
 _SHORT_NAME = 0.92  # a short name such as hb
 _NAME_ONLY = 0.84  # a phrase that is the whole name of a field whose label does not say so
+_DEFINED = 0.93  # the same where the label is a whole definition, in which a phrase says little
+_PROSE = 10  # words of such a label
 _NAME_PART = 0.7  # or a part of its name: often the question above it
 _STRANGE = 0.13  # each word that nobody knows
 _STRANGE_BESIDE_ONE = 0.2  # beside a phrase of one word: birth weight, Tanner stage
@@ -94,6 +96,12 @@ def _without_wider(found: list[Candidate]) -> list[Candidate]:
 def _by_text(field: Field) -> Iterator[Candidate]:
     label = field.label or field.name
     label_words = words(without_units(label))
+    if len(label_words) > _PROSE and not label.rstrip().endswith("?"):
+        for found in _phrases(words(field.name), _DEFINED, f'name "{field.name}"'):
+            if found.confidence == _DEFINED:
+                yield found
+        yield from _short_names(field, field.name)
+        return
     yield from _phrases(label_words, _EXACT, f'label "{_short(label)}"' if field.label else f'name "{field.name}"')
     if field.label:
         yield from _phrases(words(field.name), _NAME_ONLY, f'name "{field.name}"', apart=set(label_words))

@@ -14,10 +14,13 @@ from multimodal.tables.dictionary import Field
 
 _UNIT_ENDS = frozenset({"unit", "units", "einheit", "unite", "unidad", "unidades", "unita", "uom"})
 _NOTE_ENDS = frozenset({
-    "specify", "textfeld", "freitext", "precise", "precisez", "especificar", "especifique", "specificare", "text",
-    "details", "spezifieren", "spezifizieren", "txt", "other", "andere", "sonstige", "sonstiges", "autre", "otro",
-    "otra", "altro",
+    "specify", "textfeld", "freitext", "precise", "precisez", "preciser", "especificar", "especifique", "specificare",
+    "text", "details", "detail", "detalle", "dettagli", "spezifieren", "spezifizieren", "txt", "other", "andere",
+    "sonstige", "sonstiges", "autre", "otro", "otra", "altro", "spec", "oth", "desc", "describa", "describe",
+    "decrire", "decrivez", "beschreiben", "descrivere", "explain", "reason", "motivo", "motif", "grund",
 })  # fmt: skip
+# A text that a terminology completes is none in people's own words.
+_CODED = frozenset({"loinc", "snomed", "snomedct", "icd10", "icd", "icd10cm", "ontology", "code", "hpo", "orphanet"})  # fmt: skip
 _THRESHOLD = 0.8
 
 
@@ -74,6 +77,8 @@ def _is_note(field: Field, facts: Facts) -> bool:
     if field.type not in {"text", ""} or field.unit or facts.numeric or facts.dated:
         return False
     if not field.type and facts.longest < 40:
+        return False
+    if _CODED & set(words(field.label)):
         return False
     ends = {*words(field.name)[-1:], *words(field.label)}
     return bool(ends & _NOTE_ENDS) or facts.longest >= 80

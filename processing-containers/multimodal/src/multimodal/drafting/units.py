@@ -23,6 +23,10 @@ _SPOKEN = {
     "kilograms": "kg", "kilogram": "kg", "kilogramm": "kg",
     "centimeters": "cm", "centimetres": "cm", "meters": "m", "metres": "m", "grams": "g", "inches": "[in_i]", "pounds": "[lb_av]", "percent": "%", "celsius": "Cel", "fahrenheit": "[degF]", "ui/l": "U/L",
 }  # fmt: skip
+_SHORT_FORM = re.compile(r"[A-Z]{2,4}")  # TP in brackets is a short form of the label, and no terapoise
+_ASKS_UNIT = re.compile(
+    r"\([^()]*\b(?:units?|unit[ée]s?|unidades|unidad|unit[àa]|Einheit(?:en)?)\b[^()]*\)", re.IGNORECASE
+)
 _BRACES = re.compile(r"\{[^{}]*\}")
 
 
@@ -31,7 +35,7 @@ def known_unit(text: str) -> str:
     """Return the UCUM code that `text` means, or ``""``."""
     name = text.strip()
     name = _SPOKEN.get(name.casefold(), name)
-    if not name or not _UNIT_LIKE.search(name) or name.isdigit():
+    if not name or not _UNIT_LIKE.search(name) or name.isdigit() or _SHORT_FORM.fullmatch(name):
         return ""
     for candidate in dict.fromkeys((name, _BRACES.sub("", name), name.replace(" ", ""))):
         try:
@@ -50,7 +54,8 @@ def written_units(text: str) -> list[str]:
 
 
 def without_units(text: str) -> str:
-    """Return a label without what stands in brackets as its unit."""
+    """Return a label without what stands in brackets as its unit, or asks for one: ``(select units)``."""
+    text = _ASKS_UNIT.sub(" ", text)
     return _BRACKETS.sub(lambda match: " " if known_unit((match[1] or match[2]).strip()) else match[0], text)
 
 
