@@ -76,6 +76,12 @@ def spoilt(suite: Suite, defect: Defect) -> list[Any]:
     return _spoilt(cells(suite, defect.sheet), columns(suite, defect.sheet), [defect])[defect.row - 1]
 
 
+def row_texts(suite: Suite, defects: Sequence[Defect], sheet: str, row: int) -> list[str]:
+    """Return the texts of a row with all `defects`, as a person sees them."""
+    here = [defect for defect in defects if defect.sheet == sheet or suite.format == "csv"]
+    return [str(cell) for cell in _spoilt(cells(suite, sheet), columns(suite, sheet), here)[row - 1]]
+
+
 def columns(suite: Suite, sheet: str) -> Sequence[str]:
     """Return the names of the columns of a table."""
     return suite.columns.get(sheet) or cells(suite, sheet)[0]

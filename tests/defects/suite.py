@@ -22,6 +22,8 @@ from the end of a row, `add` appends some, `insert` shifts a row to the right at
 left. In XML, `put` names in place of a row the SubjectKey below which the first value of the item is replaced, and
 `edit` replaces `find`, which stands once in the file, by `text`; the row is its line, or that of the text `at`.
 
+Entries of `fine` look like defects and are none: no line, and no resource is missing.
+
 Entries of `files` spoil the file as a whole; expected are the `error` (name of its class) and what it `says`.
 """
 
@@ -124,6 +126,7 @@ class Suite:
     clean: Mapping[str, int]
     defects: Sequence[Defect]
     files: Sequence[FileDefect]
+    fine: Sequence[Defect] = ()
     beside: Mapping[str, str] = field(default_factory=dict)
     key: Mapping[str, Sequence[str]] = field(default_factory=dict)
     merge: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -148,6 +151,8 @@ def _suite(file: Path) -> Suite:
         content["key"] = {"": content["key"]}
     of_entry = partial(_edits, content["tables"][""]) if content["format"] == "xml" else _puts
     content["defects"] = [defect for entry in content["defects"] for defect in of_entry(_entry(entry))]
+    fine = ({"kind": "fine", "code": "", **entry} for entry in content.get("fine", ()))
+    content["fine"] = [defect for entry in fine for defect in of_entry(_entry(entry))]
     content["files"] = [FileDefect(**entry) for entry in content.get("files", ())]
     return Suite(title=file.stem, **content)
 

@@ -15,6 +15,7 @@ from multimodal.tables.read import read_table, read_tables
 from multimodal.tables.rows import SheetSpec, SourceSpec
 from multimodal.tables.xlsx_cells import cell_text
 from multimodal.tables.xlsx_errors import error_cells
+from multimodal.tables.xlsx_parts import column_letters, place_of
 
 SPEC = SourceSpec("xlsx")
 
@@ -78,7 +79,14 @@ def test_a_cell_under_no_header_is_reported(tmp_path: Path) -> None:
     table = read_table(file, SPEC)
     (row,) = table.rows
     assert (row.problems[0].code, row.problems[0].row, row.problems[0].value) == ("E503", 2, "stray")
-    assert dict(row.values) == {"id": "a", "x": "1"}
+    assert row.problems[0].message.startswith("a cell stands in column C under no header")
+    assert dict(row.values) == {"id": "a", "x": "1", "(C)": "stray"}
+
+
+@pytest.mark.parametrize(("number", "letters"), [(1, "A"), (26, "Z"), (27, "AA"), (702, "ZZ"), (703, "AAA")])
+def test_columns_are_called_as_a_spreadsheet_shows_them(number: int, letters: str) -> None:
+    assert column_letters(number) == letters
+    assert place_of(f"{letters}7") == (7, number)
 
 
 def test_sheets_are_chosen_by_name(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from multimodal.tables.errors import EmptyTableError, HeaderError
 from multimodal.tables.rows import LongLayout, Place, Row, SheetSpec, Table, clean_headers, header_problem
 from multimodal.tables.xlsx_book import Record, Sheet
 from multimodal.tables.xlsx_cells import record_texts
-from multimodal.tables.xlsx_parts import Range
+from multimodal.tables.xlsx_parts import Range, column_letters
 
 _SHOWN = 5
 
@@ -109,21 +109,25 @@ def _rows(
         values = {header: texts[position] for header, position in zip(headers, named, strict=True)}
         kept = sum(map(bool, values.values()))
         if kept < sum(map(bool, texts)):
-            issue = _stray(number, sheet, [text for place, text in enumerate(texts) if text and place not in named])
+            strays = {place: text for place, text in enumerate(texts, start=1) if text and place - 1 not in named}
+            issue = _stray(number, sheet, strays)
             table.issues.append(issue)
+            values |= {f"({column_letters(place)})": text for place, text in strays.items()}
             yield Row(number, values, sheet, problems=(issue,))
         elif kept:
             yield Row(number, values, sheet)
 
 
-def _stray(number: int, sheet: str, strays: list[str]) -> Issue:
+def _stray(number: int, sheet: str, strays: dict[int, str]) -> Issue:
+    where = ", ".join(map(column_letters, strays))
+    what = f"a cell stands in column {where}" if len(strays) == 1 else f"{len(strays)} cells stand in columns {where}"
     return Issue(
         code=IssueCode.RAGGED_ROW.code,
-        message=f"{len(strays)} cells stand under no header; the others were used",
+        message=f"{what} under no header; the others were used",
         row=number,
         sheet=sheet,
-        value=" | ".join(strays)[:200],
-        suggestion="give the column a header, or clear the cells",
+        value=" | ".join(strays.values())[:200],
+        suggestion="give the column a header, or clear the cell",
     )
 
 

@@ -90,6 +90,15 @@ def place_of(reference: str) -> tuple[int, int] | None:
     return (int(match[2]), _column(match[1])) if match else None
 
 
+def column_letters(number: int) -> str:
+    """Return the letters that a spreadsheet shows above a column, counted from 1."""
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
 def _entries(content: bytes) -> list[dict[str, str]]:
     return [attributes(text) for _, text in _TAG.findall(content)]
 
