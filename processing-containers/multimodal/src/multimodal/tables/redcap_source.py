@@ -25,22 +25,27 @@ class RedcapSource:
 
     def read(self, path: Path, source: SourceSpec) -> list[Table]:
         """Open `path`; see `TableSource.read`."""
-        project = read_project(source.dictionary) if source.dictionary else None
-        if _is_xml(path):
-            tables = xml_tables(path, source, project)
+        described = source.dictionary
+        document = OdmDocument(path) if _is_xml(path) else None
+        project = project_of(document) if document else None
+        if project is not None:
+            described = None  # a project XML brings its own dictionary
+        elif described:
+            project = read_project(described)
+        if document:
+            tables = xml_tables(document, source, project)
         elif source.forms and project is None:
-            raise TableError(
-                path, "records in CSV do not name their forms; give the data dictionary as `source.dictionary`"
-            )
+            problem = "records in CSV do not name their forms; give the data dictionary as `source.dictionary`"
+            raise TableError(path, problem)
         else:
             tables = csv_tables(path, source, project)
         known = dict.fromkeys((*(project.form_labels if project else ()), *(table.sheet for table in tables)))
         unknown = [form for form in source.forms if form not in known]
         if unknown:
             raise TableError(path, f"the project has no form {', '.join(unknown)}; it has: {', '.join(known)}")
-        if source.dictionary:
+        if described:
             for table in tables:
-                table.found = {**table.found, "dictionary": source.dictionary.name}
+                table.found = {**table.found, "dictionary": described.name}
         return tables
 
 

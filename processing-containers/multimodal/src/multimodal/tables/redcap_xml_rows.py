@@ -12,32 +12,31 @@ from multimodal.tables.errors import TableError
 from multimodal.tables.odm_document import REMOVE, Group, OdmDocument
 from multimodal.tables.redcap_project import RECORD_COLUMNS, Project, make_project
 from multimodal.tables.redcap_rows import FormShape, Whereabouts, flat_shape, form_shape, tidy
-from multimodal.tables.redcap_xml import event_name, form_name, project_of
+from multimodal.tables.redcap_xml import event_name, form_name
 from multimodal.tables.rows import Place, Row, SourceSpec, Table
 
 _ONCE = ("", "1")  # repeat keys of what does not repeat
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?")
 
 
-def xml_tables(path: Path, source: SourceSpec, project: Project | None) -> list[Table]:
+def xml_tables(document: OdmDocument, source: SourceSpec, project: Project | None) -> list[Table]:
     """Return a table for each form of a project XML; without forms in the mapping, one with all columns.
 
     Parameters
     ----------
-    path : Path
+    document : OdmDocument
         The file.
     source : SourceSpec
         What to read; its option ``repeating`` names the forms that repeat, for a file without metadata.
     project : Project, optional
-        From a data dictionary, for a file that has records only.
+        From the file's own metadata, or from a data dictionary.
 
     Raises
     ------
     TableError
-        If the file is no ODM of REDCap.
+        If the file has neither metadata nor records.
     """
-    document = OdmDocument(path)
-    known = project_of(document) or project
+    path, known = document.path, project
     notes: list[str] = []
     survey = None
     if known is None or not known.repeats_known:
