@@ -59,6 +59,8 @@ def write_spoilt(suite: Suite, folder: Path, defect: FileDefect) -> list[Path]:
             file.write_bytes(content.replace(old, new))
         elif way == "encode":
             file.write_bytes(content.decode().encode(what))
+        elif way in ("replace_name", "only"):
+            _change_workbook(file, **{way: what})
         elif way == "rename":
             file = file.rename(folder / what)
         else:
@@ -76,10 +78,33 @@ def spoilt(suite: Suite, defect: Defect) -> list[Any]:
     return _spoilt(cells(suite, defect.sheet), columns(suite, defect.sheet), [defect])[defect.row - 1]
 
 
+def _change_workbook(file: Path, replace_name: Sequence[str] = (), only: int | None = None) -> None:
+    """Give a sheet or header another name, or leave only the first rows of each sheet."""
+    book = openpyxl.load_workbook(file)
+    for sheet in book.worksheets:
+        if only is not None:
+            for merged in list(sheet.merged_cells.ranges):
+                sheet.unmerge_cells(str(merged))
+            sheet.delete_rows(only + 1, sheet.max_row)
+        for old, new in [replace_name] if replace_name else []:
+            if sheet.title == old:
+                sheet.title = new
+            for row in sheet.iter_rows(max_row=2):
+                for cell in row:
+                    if cell.value == old:
+                        cell.value = new
+    book.save(file)
+
+
+def shown(cell: Any) -> str:
+    """Return the text of a cell as a person sees it."""
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+
 def row_texts(suite: Suite, defects: Sequence[Defect], sheet: str, row: int) -> list[str]:
     """Return the texts of a row with all `defects`, as a person sees them."""
     here = [defect for defect in defects if defect.sheet == sheet or suite.format == "csv"]
-    return [str(cell) for cell in _spoilt(cells(suite, sheet), columns(suite, sheet), here)[row - 1]]
+    return [shown(cell) for cell in _spoilt(cells(suite, sheet), columns(suite, sheet), here)[row - 1]]
 
 
 def columns(suite: Suite, sheet: str) -> Sequence[str]:

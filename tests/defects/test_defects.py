@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -18,7 +20,7 @@ from multimodal.model.exit_codes import ExitCode
 from multimodal.model.issues import Issue
 from multimodal.model.results import Status
 from multimodal.workflows.import_clinical import import_clinical
-from tests.defects.spoil import cells, columns, row_texts, spoilt, write, write_mapping, write_spoilt
+from tests.defects.spoil import cells, columns, row_texts, shown, spoilt, write, write_mapping, write_spoilt
 from tests.defects.suite import Defect, FileDefect, Suite, batches, suites
 
 SUITES = suites()
@@ -68,13 +70,13 @@ def clean(tmp_path_factory: pytest.TempPathFactory, mappings: dict[str, Mapping]
 def expected(suite: Suite, defect: Defect) -> list[Told]:
     """Return the lines that a defect must give."""
     record = _record(suite, defect) if defect.record is None else defect.record
-    value = defect.text if defect.value is None else defect.value
+    value = shown(defect.text) if defect.value is None else defect.value
     if suite.format == "xlsx" and defect.way == "add":
         value = " | ".join(map(str, defect.text))
     elif defect.way in ("cut", "add", "insert", "remove"):
         value = ",".join(map(str, spoilt(suite, defect)))[:200]
     row = str((defect.row if defect.told_row is None else defect.told_row) or "")
-    line = (defect.sheet, row, record, defect.told or defect.column, str(value), defect.code)
+    line = (defect.sheet, row, record, defect.told or defect.column, value, defect.code)
     return [line, *(_also(suite, defect, *further) for further in defect.also)]
 
 
@@ -110,6 +112,40 @@ def test_the_suite_is_as_large_as_it_must_be() -> None:
 def test_a_clean_file_raises_no_alarm(suite: Suite, clean: dict[str, Outcome]) -> None:
     assert told(clean[suite.title].issues) == []
     assert types(clean[suite.title].resources) == suite.clean
+
+
+VARIANTS: dict[str, Callable[[str], bytes]] = {
+    "with the mark of UTF-8": lambda text: text.encode("utf-8-sig"),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "as old Macs end lines": lambda text: text.replace("\r\n", "\r").encode(),
+    "as Unix ends lines": lambda text: text.replace("\r\n", "\n").encode(),
+    "tabs": lambda text: _delimited(text, "\t"),
+    "semicolons": lambda text: _delimited(text, ";"),
+    "with Excel's hint": lambda text: b"sep=;\r\n" + _delimited(text, ";"),
+    "all cells quoted": lambda text: _delimited(text, ",", csv.QUOTE_ALL),
+    "delimiters at the end": lambda text: text.replace("\r\n", ",,\r\n").encode(),
+    "empty rows at the end": lambda text: (text + "\r\n,,,,\r\n" + "," * 15 + "\r\n").encode(),
+    "without a last line end": lambda text: text.removesuffix("\r\n").encode(),
+    "blanks around headers": lambda text: text.replace("weight", " weight ", 1).encode(),
+}
+
+
+def _delimited(text: str, delimiter: str, quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, quoting=quoting).writerows(csv.reader(io.StringIO(text, newline="")))
+    return out.getvalue().encode()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_clean_table_may_be_written_in_many_ways(
+    variant: str, tmp_path: Path, mappings: dict[str, Mapping], clean: dict[str, Outcome]
+) -> None:
+    (suite,) = (suite for suite in SUITES if suite.title == "csv")
+    (file,) = write(suite, tmp_path)
+    file.write_bytes(VARIANTS[variant](file.read_bytes().decode()))
+    after = outcome(mappings["csv"], [file])
+    assert told(after.issues) == []
+    assert after.resources == clean["csv"].resources
 
 
 @pytest.mark.parametrize(("suite", "cell"), FINE, ids=str)
@@ -164,7 +200,7 @@ def test_defects_together_are_all_reported_by_an_import(
     assert result.status is Status.PARTIAL
     with (tmp_path / "report/quarantine.csv").open(encoding="utf-8-sig", newline="") as file:
         kept = {(line["sheet"], line["row"]): {_plain(text) for text in line.values()} for line in csv.DictReader(file)}
-    assert kept.keys() == {(line[0], _row_of(suite, line[1])) for line in lines}
+    assert kept.keys() == {(line[0], _row_of(suite, line[1])) for line in lines if line[1]}
     for sheet, row in kept if suite.format != "xml" else ():
         texts = {text for (_, other), found in kept.items() if other == row for text in found}
         assert sheet not in suite.tables or {_plain(text) for text in row_texts(suite, batch, sheet, int(row))} <= texts

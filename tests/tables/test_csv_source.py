@@ -166,6 +166,11 @@ def test_a_quotation_mark_inside_a_cell_is_refused_with_its_row(tmp_path: Path) 
         table_of(tmp_path, 'id,"x\na,1\n')
 
 
+def test_a_cell_without_an_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    with pytest.raises(WrongFormatError, match=r"row 2: field larger .*perhaps a quotation mark is not closed"):
+        list(table_of(tmp_path, 'id,x\na,"1\n' + "b,2\n" * 300_000).rows)
+
+
 def test_delimiters_and_quotation_marks_inside_a_quoted_cell_are_text(tmp_path: Path) -> None:
     table = table_of(tmp_path, 'id,note\r\na,"one, ""two""; three"\r\n')
     assert rows_of(table) == [(2, {"id": "a", "note": 'one, "two"; three'})]

@@ -210,6 +210,8 @@ def csv_records(opened: OpenCsv, path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _unreadable(path: Path, number: int, error: csv.Error) -> WrongFormatError:
     hint = "a quotation mark is not closed or stands inside a cell; double it or remove it"
+    if "field larger" in str(error):
+        hint = f"no cell is that long; perhaps {hint}"
     return WrongFormatError(path, f"row {number}: {error}; {hint}")
 
 
