@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.expressions import compile_condition, compile_text
 from multimodal.mapping.functions import FUNCTIONS
+from multimodal.mapping.patterns import Capture, PatternError
 from multimodal.mapping.scope import ExpressionError, Scope
 from multimodal.terminology.translation import TranslationTable, inline_table
 
@@ -211,3 +212,29 @@ def test_the_function_list_is_the_documented_one() -> None:
         "add_days coalesce col concat concept date identifier item lookup lower members quantity ref regex round "
         "split strip years_between"
     )
+
+
+@given(st.integers(1, 400), st.sampled_from([("(", ")"), ("-", ""), ("not ", ""), ("lower(", ")"), ("[", "]")]))
+def test_nesting_of_any_depth_is_compiled_or_refused(depth: int, marks: tuple[str, str]) -> None:
+    try:
+        compile_text("{{ " + marks[0] * depth + "1" + marks[1] * depth + " }}", SCOPE)
+    except ExpressionError as error:
+        assert "nested too deeply" in str(error) or "at most" in str(error)  # noqa: PT017 - or it compiles
+
+
+@given(st.text(max_size=3000))
+def test_any_text_is_compiled_or_refused(text: str) -> None:
+    for written in (text, "{{" + text + "}}"):
+        try:
+            compile_text(written, SCOPE)
+        except ExpressionError:
+            continue
+
+
+@given(st.text(max_size=30), st.text(max_size=60))
+def test_any_pattern_is_refused_or_gives_a_part_of_the_text(pattern: str, text: str) -> None:
+    try:
+        found = Capture(pattern).of(text)
+    except PatternError:
+        return
+    assert found is None or found in text

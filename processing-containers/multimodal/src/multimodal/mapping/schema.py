@@ -103,9 +103,28 @@ def _worded(document: Document, error: Any, place: Place) -> MappingError:
         hint = did_you_mean(str(error.instance), options)
         return document.error(place, f"{name}: {error.instance!r} is none of {', '.join(options)}{hint}")
     if kind.name == "anyOf":
+        meant = _meant(error)
+        if meant is not None:
+            return _worded(document, meant, (*place[: len(place) - len(error.instance_path)], *meant.instance_path))
         described = _definition(error.schema_path)
         return document.error(place, f"{name}: {error.instance!r} does not fit{_explained(kind, described)}")
     return document.error(place, f"{name}: {error.message}")
+
+
+def _meant(error: Any) -> Any:
+    """Return the error of the one alternative that has the type of what was written, None if no single one has.
+
+    For a text or a number there is nothing to say beyond what the alternatives are.
+    """
+    if not isinstance(error.instance, (dict, list)):
+        return None
+    here = list(error.instance_path)
+    fitting = [
+        errors
+        for errors in error.kind.context
+        if not any(inner.kind.name in ("type", "enum") and list(inner.instance_path) == here for inner in errors)
+    ]
+    return fitting[0][0] if len(fitting) == 1 else None
 
 
 def _explained(kind: Any, described: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from multimodal.mapping.document import Document, Place
 from multimodal.mapping.expressions import Expression, compile_condition, compile_text
 from multimodal.mapping.plan import Node, Template
 from multimodal.mapping.scope import ExpressionError, Scope
+from multimodal.model.schema_words import did_you_mean
 from multimodal.resources.rules import resource_types
 
 # Types that this package writes, and no row of a table is.
@@ -28,8 +29,9 @@ def read_template(document: Document, scope: Scope, place: Place, body: dict[str
     if type_ == "Patient":
         raise document.error((*place, "resourceType"), "the Patient is made by the columns with the verb patient")
     if type_ not in resource_types() or type_ in _NO_ROW:
-        known = ", ".join(sorted(set(resource_types()) - _NO_ROW))
-        raise document.error((*place, "resourceType"), f"{type_} is not supported yet; known: {known}")
+        known = sorted(set(resource_types()) - _NO_ROW)
+        problem = f"{type_} is no resource that a row can become{did_you_mean(type_, known)}; known: {', '.join(known)}"
+        raise document.error((*place, "resourceType"), problem)
     if "id" in body:
         raise document.error((*place, "id"), "the id is made by the engine, so that it never changes", at_key=True)
     for key in body:
