@@ -240,7 +240,7 @@ def test_an_observation_whose_value_failed_is_left_out_with_all_references(tmp_p
 
 
 def test_an_invalid_resource_is_reported_and_not_sent(tmp_path: Path) -> None:
-    text = PID + "resources:\n  x: {resourceType: Observation, code: {text: x}, status: done}\n"
+    text = PID + "resources:\n  x: {resourceType: Observation, code: {text: x}, status: '{{ lower(\"DONE\") }}'}\n"
     resources, issues = mapped(tmp_path, text, "pid\nA1\n")
     assert of_type(resources, "Observation") == []
     assert issues[0].code == "E601"
@@ -248,7 +248,7 @@ def test_an_invalid_resource_is_reported_and_not_sent(tmp_path: Path) -> None:
 
 
 def test_an_element_that_fhir_does_not_know_is_reported(tmp_path: Path) -> None:
-    text = PID + "resources:\n  x: {resourceType: Observation, code: {text: x}, colour: red}\n"
+    text = PID + "resources:\n  x: {resourceType: Observation, code: {text: x, colour: red}}\n"
     _, issues = mapped(tmp_path, text, "pid\nA1\n")
     assert [(issue.row, issue.code) for issue in issues] == [(2, "E601")]
     assert "colour" in issues[0].message

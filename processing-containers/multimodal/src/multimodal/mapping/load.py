@@ -17,6 +17,7 @@ from multimodal.mapping.schema import check_schema
 from multimodal.mapping.scope import Scope
 from multimodal.mapping.source_reader import read_source
 from multimodal.mapping.template_reader import read_template
+from multimodal.mapping.template_rules import check_templates
 from multimodal.mapping.unsupported import refuse_unsupported
 from multimodal.model.errors import ConfigurationError
 from multimodal.terminology.concept_maps import read_concept_map
@@ -190,6 +191,7 @@ class _Reader:
         for resource, body in sections.items():
             templates[resource] = read_template(self.document, scope, (*place, "resources", resource), body)
         self._check_identities(columns, templates, place)
+        check_templates(self.document, place, templates, columns)
         encounter = form.get("encounter", False) if name else False
         return Form(
             name,

@@ -70,6 +70,14 @@ def validate_fully(resource: Mapping[str, Any]) -> list[str]:
 
 
 @cache
+def element_names(resource_type: str) -> frozenset[str]:
+    """Return the elements of a resource type, choice elements with their types (``valueQuantity``)."""
+    model = _model(resource_type)
+    fields = model.model_fields if model is not None else {}
+    return frozenset(field.alias or name for name, field in fields.items())
+
+
+@cache
 def _model(type_: str) -> Any:
     if not type_.isalpha() or not type_.isascii():
         return None
