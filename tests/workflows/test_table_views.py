@@ -290,10 +290,12 @@ def test_a_redcap_project_comes_back(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("study", ["demo-cohort", "odm-trial", "idc-nsclc-radiogenomics"])
-def test_shipped_examples_come_back(study: str) -> None:
-    files = sorted((MAPPINGS / "tests" / study / "input").iterdir())
-    check(load_mapping(MAPPINGS / f"{study}.yaml"), *files)
+INPUTS = sorted(MAPPINGS.glob("tests/*/input*"))
+
+
+@pytest.mark.parametrize("folder", INPUTS, ids=[f"{folder.parent.name}/{folder.name}" for folder in INPUTS])
+def test_shipped_examples_come_back(folder: Path) -> None:
+    check(load_mapping(MAPPINGS / f"{folder.parent.name}.yaml"), *sorted(folder.iterdir()))
 
 
 def test_lung1_comes_back_without_its_keys(public_data: Path) -> None:
@@ -313,3 +315,9 @@ def test_lung1_comes_back_without_its_keys(public_data: Path) -> None:
 
 def test_the_public_odm_snapshot_comes_back(public_data: Path) -> None:
     check(load_mapping(MAPPINGS / "odm-trial.yaml"), public_data / "odm/odm-data-snapshot.xml")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xml"])
+def test_the_public_gecco_records_come_back(public_data: Path, suffix: str) -> None:
+    (records,) = (public_data / "gecco").glob(f"REDCap_Realistic_Data*.{suffix}")
+    check(load_mapping(MAPPINGS / "gecco.yaml"), records, public_data / "gecco/datadictionary.csv")
