@@ -17,7 +17,6 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -48,6 +47,14 @@ HELD_OUT = {
     "arc-es": ("dictionaries/arc-es.csv", "arc"),
     "genomics-thailand": ("dictionaries/genomics-thailand.csv", "redcap"),
     "rarelink": ("dictionaries/rarelink.csv", "redcap"),
+}
+FIRST = "before anything was mended, the held-out sets together: precision 0.954 (103 of 108) at recall 0.656 (of 157)"
+# Chosen and labelled after the first look at the held-out sets, and not looked at when that was mended.
+SECOND = {
+    "arc-en-second": ("dictionaries/arc-en.csv", "arc"),
+    "arc-fr-second": ("dictionaries/arc-fr.csv", "arc"),
+    "arc-es-second": ("dictionaries/arc-es.csv", "arc"),
+    "cassandra-labs": ("dictionaries/cassandra-labs.csv", "names"),
 }
 _ARC_TYPES = {
     "radio": "code", "dropdown": "code", "list": "code", "user_list": "code", "multi_list": "checkbox",
@@ -88,6 +95,9 @@ def read_fields(path: Path, kind: str) -> tuple[list[Field], dict[str, Facts]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         if kind == "arc":
             return [_arc_field(line) for line in csv.DictReader(file)], {}
+        if kind == "names":
+            lines = csv.DictReader(file)
+            return [Field(line["name"], line["label"], "number", unit=line["unit"]) for line in lines], {}
         rows = csv.reader(file)
         names = column_names(next(rows))
         return [field_of(dict(zip(names, row, strict=False))) for row in rows if row and row[0].strip()], {}
@@ -148,14 +158,16 @@ def main() -> int:
     data = Path(os.environ.get("MULTIMODAL_TEST_DATA") or ROOT.parent / "shared" / "data")
     print(f"threshold {THRESHOLD}; recall: of columns with a target; decided: right of all columns")
     head = f"{'':22}  columns   target  proposed   right  precision  recall  decided"
-    for title, sets in (("development", DEVELOPMENT), ("held out", HELD_OUT)):
+    for title, sets in (("development", DEVELOPMENT), ("held out", HELD_OUT), ("held out, second", SECOND)):
         wrong: list[str] = []
         print(f"\n{title}\n{head}")
         for line in run(sets, data, chosen, wrong):
             print(line)
         if verbose:
             print("\n".join(wrong))
-        print(f"{sum(Counter(wrong).values())} columns differ from the gold")
+        print(f"{len(wrong)} columns differ from the gold")
+        if sets is HELD_OUT:
+            print(FIRST)
     return 0
 
 

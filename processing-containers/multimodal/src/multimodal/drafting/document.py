@@ -48,7 +48,7 @@ def scalar(value: object) -> str:
         return "[" + ", ".join(map(scalar, value)) + "]"
     if not isinstance(value, str):
         return str(value)
-    if any(ord(char) < 0x20 or ord(char) in (0x7F, 0x85, 0x2028, 0x2029, 0xFEFF) for char in value):
+    if not value.isprintable():
         return _escaped(value)
     if _PLAIN.fullmatch(value) and value.casefold() not in _WORDS:
         return value

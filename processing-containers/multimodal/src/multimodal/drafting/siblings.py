@@ -20,7 +20,7 @@ _NOTE_ENDS = frozenset({
     "decrire", "decrivez", "beschreiben", "descrivere", "explain", "reason", "motivo", "motif", "grund",
 })  # fmt: skip
 # A text that a terminology completes is none in people's own words.
-_CODED = frozenset({"loinc", "snomed", "snomedct", "icd10", "icd", "icd10cm", "ontology", "code", "hpo", "orphanet"})  # fmt: skip
+_CODED = frozenset({"loinc", "snomed", "snomedct", "icd10", "icd", "icd10cm", "ontology", "code", "hpo", "orphanet"})
 _THRESHOLD = 0.8
 
 

@@ -16,16 +16,16 @@ _UNIT_LIKE = re.compile(r"[^A-Za-z\s]|^[A-Za-zµμ°%]{1,3}$")
 _SPOKEN = {
     "ph": "", "years": "a", "year": "a", "yrs": "a", "jahre": "a", "jahren": "a", "ans": "a", "annees": "a",
     "anni": "a", "anos": "a", "años": "a", "months": "mo", "monate": "mo", "mois": "mo", "meses": "mo", "mesi": "mo",
-    "days": "d",
-    "tage": "d", "tagen": "d", "jours": "d", "dias": "d", "días": "d", "giorni": "d", "weeks": "wk", "wochen": "wk",
-    "minutes": "min", "sec": "s", "seconds": "s", "mmhg": "mm[Hg]", "mm hg": "mm[Hg]", "bpm": "/min", "lpm": "/min",
-    "beats/min": "/min", "breaths/min": "/min", "kg/m2": "kg/m2", "pack years": "{PackYears}", "lbs": "[lb_av]",
-    "kilograms": "kg", "kilogram": "kg", "kilogramm": "kg",
-    "centimeters": "cm", "centimetres": "cm", "meters": "m", "metres": "m", "grams": "g", "inches": "[in_i]", "pounds": "[lb_av]", "percent": "%", "celsius": "Cel", "fahrenheit": "[degF]", "ui/l": "U/L",
+    "days": "d", "tage": "d", "tagen": "d", "jours": "d", "dias": "d", "días": "d", "giorni": "d", "weeks": "wk",
+    "wochen": "wk", "minutes": "min", "sec": "s", "seconds": "s", "mmhg": "mm[Hg]", "mm hg": "mm[Hg]", "bpm": "/min",
+    "lpm": "/min", "beats/min": "/min", "breaths/min": "/min", "kg/m2": "kg/m2", "pack years": "{PackYears}",
+    "lbs": "[lb_av]", "kilograms": "kg", "kilogram": "kg", "kilogramm": "kg", "centimeters": "cm",
+    "centimetres": "cm", "meters": "m", "metres": "m", "grams": "g", "inches": "[in_i]", "pounds": "[lb_av]",
+    "percent": "%", "celsius": "Cel", "fahrenheit": "[degF]", "ui/l": "U/L",
 }  # fmt: skip
 _SHORT_FORM = re.compile(r"[A-Z]{2,4}")  # TP in brackets is a short form of the label, and no terapoise
 _ASKS_UNIT = re.compile(
-    r"\([^()]*\b(?:units?|unit[ée]s?|unidades|unidad|unit[àa]|Einheit(?:en)?)\b[^()]*\)", re.IGNORECASE
+    r"\([^()/\d]*\b(?:units?|unit[ée]s?|unidades|unidad|unit[àa]|Einheit(?:en)?)\b[^()/\d]*\)", re.IGNORECASE
 )
 _BRACES = re.compile(r"\{[^{}]*\}")
 
