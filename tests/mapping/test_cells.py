@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multimodal.mapping import months
-from multimodal.mapping.cells import Measured, MeasuredRange, NumberReader, read_boolean, read_text
+from multimodal.mapping.cells import Measured, MeasuredRange, NumberReader, read_boolean, read_key, read_text
 from multimodal.mapping.dates import DateFormatError, DateReader, compile_format, date_reader, days_after
 from multimodal.mapping.decimals import decide_decimals
 from multimodal.mapping.errors import CellError
@@ -274,6 +274,14 @@ def test_days_after_a_date() -> None:
 @pytest.mark.parametrize("yes", ["Ja", "OUI", "sí", "sì", "Vero", "verdadero", "wahr", "Y", "1"])
 def test_yes_in_five_languages(yes: str) -> None:
     assert read_boolean(yes) is True
+
+
+@pytest.mark.parametrize("text", ["A\u200b1", "\ufeffA1", "A\u00ad1", "A\x1f1"])
+def test_a_key_holds_nothing_that_nobody_sees(text: str) -> None:
+    with pytest.raises(CellError) as caught:
+        read_key(text)
+    assert caught.value.code.code == "E104"
+    assert read_key("Ä 1") == "Ä 1"
 
 
 def test_truth_values_and_texts() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -171,6 +172,20 @@ def read_text(text: str) -> str:
     """
     if _CONTROL.search(text):
         raise CellError(IssueCode.NOT_TEXT, "the cell holds a control character, which FHIR forbids")
+    return str(text)
+
+
+def read_key(text: str) -> str:
+    """Return `text` if it can name a row or a patient: no control characters, and none that nobody sees.
+
+    Raises
+    ------
+    CellError
+        E104 otherwise: with a zero width space in it, an id would be another patient's, and look the same.
+    """
+    for character in read_text(text):
+        if unicodedata.category(character) == "Cf":
+            raise CellError(IssueCode.NOT_TEXT, f"the cell holds the invisible character U+{ord(character):04X}")
     return str(text)
 
 
