@@ -13,7 +13,7 @@ import pytest
 
 from multimodal.tables.errors import EmptyTableError, HeaderError, MissingFileError, TableError, WrongFormatError
 from multimodal.tables.read import read_tables
-from multimodal.tables.rows import Place, Row, SourceSpec
+from multimodal.tables.rows import Place, Row, SourceSpec, Table
 from tests.tables.redcap_made import (
     DICTIONARY,
     FORMS,
@@ -171,7 +171,7 @@ def test_labels_of_events_forms_and_missing_codes_are_turned_back(tmp_path: Path
 def test_a_label_of_two_codes_is_told(tmp_path: Path) -> None:
     dictionary = DICTIONARY.replace("1, male | 2, female", "1, yes | 2, yes")
     tables = tables_of(tmp_path, LABELS.replace("female", "yes"), labels=True, dictionary=dictionary)
-    assert tables[0].notes == ["sex: the label 'yes' stands for several codes; it was kept as text"]
+    assert tables[0].notes[0] == "sex: the label 'yes' stands for several codes; it was kept as text"
     assert next(tables[0].rows).values["sex"] == "yes"
 
 
@@ -194,6 +194,39 @@ def test_a_record_of_an_unknown_form_is_told(tmp_path: Path) -> None:
     )  # fmt: skip
     assert not bad.usable
     assert keys(rows["lab_values"]) == [("P-1", "base_arm_1", "lab_values", "2")]
+
+
+def problems_of(tables: list[Table]) -> list[tuple[str, int | None, str, str, str]]:
+    return [
+        (issue.code, issue.row, issue.record, issue.column, issue.value)
+        for table in tables
+        for row in table.rows
+        for issue in row.problems
+    ]
+
+
+def test_a_value_in_the_row_of_another_form_is_told(tmp_path: Path) -> None:
+    """A shifted cell: REDCap leaves all columns of other forms empty in the row of a repeating one."""
+    changed = edited({3: {"weight": "70", "form_code": "0", "smoker": ""}, 1: {"hb": "13"}})
+    assert problems_of(tables_of(tmp_path, changed)) == [("E503", 5, "P-1", "weight", "70")]
+    told = tables_of(tmp_path, changed, forms=("lab_values",))
+    assert [bool(table.notes or problems_of([table])) for table in told] == [False, False, True]
+
+
+def test_a_record_of_an_unknown_event_is_told(tmp_path: Path) -> None:
+    changed = edited({0: {"redcap_event_name": "bas_arm_1"}})
+    assert problems_of(tables_of(tmp_path, changed, dictionary=XML)) == [
+        ("E508", 2, "P-1", "redcap_event_name", "bas_arm_1")
+    ]
+    assert problems_of(tables_of(tmp_path, changed)) == []
+
+
+def test_a_status_that_is_none_is_told(tmp_path: Path) -> None:
+    tables = tables_of(tmp_path, edited({1: {"visit_complete": "3"}}))
+    assert problems_of(tables) == [("E201", 3, "P-1", "visit_complete", "3")]
+    changed = XML.replace('"visit_complete" Value="1"', '"visit_complete" Value="x"')
+    line = next(number for number, text in enumerate(changed.splitlines(), 1) if '"visit_complete" Value="x"' in text)
+    assert problems_of(tables_of(tmp_path, changed)) == [("E201", line, "P-1", "visit_complete", "x")]
 
 
 def test_cells_of_a_project_xml_have_their_lines(tmp_path: Path) -> None:

@@ -36,19 +36,20 @@ def csv_tables(path: Path, source: SourceSpec, project: Project | None) -> list[
         if missing:
             file.notes.append(f"{path.name} has no columns of the forms {', '.join(missing)}")
     tables: list[Table] = []
+    # What is wrong with the file is told by one table, which must be one that the mapping reads.
+    told_by = next((shape for shape in shapes if shape.form in source.forms), shapes[0])
     for shape in shapes:
-        first = not tables
         table = Table(
             path,
             shape.headers,
             iter(()),
             sheet=shape.form,
             found=file.found,
-            notes=file.notes if first else [],
+            notes=file.notes if shape is told_by else [],
             given=shape.given,
             dictionary=project.dictionary if project else Dictionary(),
         )
-        table.rows = file.rows(shape, table, report=first)
+        table.rows = file.rows(shape, table, report=shape is told_by)
         tables.append(table)
     return tables
 
@@ -86,6 +87,13 @@ class _RecordsFile:
             raise HeaderError(path, problem)
         self._at = {name: position for position, name in enumerate(self._names)}
         own = {self.record, *RECORD_COLUMNS}
+        # Columns with values of people, and their forms: not what REDCap itself adds to each row.
+        fields = project.dictionary.fields if project else {}
+        self._forms = {
+            name: project.form_of(name)
+            for name in self._names
+            if project and name != self.record and (name in fields or name in project.dictionary.option_of)
+        }
         self.others = tuple(name for name in self._names if name not in own)
 
     def _open(self) -> OpenCsv:
@@ -100,6 +108,8 @@ class _RecordsFile:
             raise TableError(self.path, "an export of labels needs the data dictionary: name it as `source.dictionary`")
         self._names = raw_headers(self._original, self._project)
         readers, notes = cell_readers(self._names, self._project)
+        if "redcap_event_name" in self._names and not self._project.dictionary.events:
+            notes.append("the data dictionary does not name the events: they are called as the labels call them")
         self._readers = [reader.get for reader in readers]
         self.notes.extend(notes)
 
@@ -143,20 +153,20 @@ class _RecordsFile:
         )
         for number, record, ragged in self._records(table):
             where = self._where(record) if record else None
-            issue = ragged.problems[0] if ragged else None
+            problems = list(ragged.problems) if ragged else []
             row = None
             if where is not None:
-                form = self._form_of(where.instrument)
-                if where.instrument and not form:
-                    issue = issue or self._misplaced(number, where, table)
-                elif not where.instrument or not shape.form or form == shape.form:
-                    row = self._row(number, record, where._replace(instrument=form), shape, columns)
-            if issue and report:
-                issue = replace(issue, sheet=shape.form)
-                table.issues.append(issue)
+                misplaced = self._misplaced(where)
+                if misplaced:
+                    problems.append(misplaced)
+                elif not where.instrument or not shape.form or where.instrument == shape.form:
+                    row = self._row(number, record, where, shape, columns)
+                if report:
+                    problems.extend(self._strays(record, where))
+            if problems and report:
                 values = ragged.values if ragged else dict(zip(self._names, record, strict=True))
                 row = row or _unusable(number, values, where, shape.form)
-                row = row._replace(problems=(issue,))
+                row = _with(row, problems, table)
             if row is not None:
                 yield row
 
@@ -176,11 +186,10 @@ class _RecordsFile:
 
     def _where(self, record: list[str]) -> Whereabouts:
         at = self._at
-        own = [record[at[name]].strip() if name in at else "" for name in RECORD_COLUMNS]
-        return Whereabouts(record[at[self.record]].strip(), *own)
-
-    def _form_of(self, instrument: str) -> str:
-        return form_named(instrument, self._project) if instrument and self._project else instrument
+        event, instrument, instance = (record[at[name]].strip() if name in at else "" for name in RECORD_COLUMNS)
+        if instrument and self._project:
+            instrument = form_named(instrument, self._project) or instrument
+        return Whereabouts(record[at[self.record]].strip(), event, instrument, instance)
 
     def _row(
         self, number: int, record: list[str], where: Whereabouts, shape: FormShape, columns: _Columns
@@ -204,20 +213,44 @@ class _RecordsFile:
             if header != self._original[position]
         }
 
-    def _misplaced(self, number: int, where: Whereabouts, table: Table) -> Issue:
-        code = IssueCode.UNKNOWN_FORM
-        return Issue(
-            code.code,
-            f"the data dictionary has no form {where.instrument!r}; the row was not used",
-            row=number,
-            sheet=table.sheet,
-            record=where.record,
-            event=where.event,
-            instance=where.instance,
-            column="redcap_repeat_instrument",
-            value=where.instrument,
-            suggestion=code.suggestion,
-        )
+    def _misplaced(self, where: Whereabouts) -> Issue | None:
+        """Return why a record belongs to no form, or to no visit that can be told; None where it does."""
+        if self._project is None:
+            return None
+        if where.instrument and where.instrument not in self._project.form_labels:
+            message = f"the data dictionary has no form {where.instrument!r}; the row was not used"
+            return _issue(IssueCode.UNKNOWN_FORM, message, where, "redcap_repeat_instrument", where.instrument)
+        events = self._project.dictionary.events
+        if where.event and events and where.event not in events:
+            message = f"the project has no event {where.event!r}; the row was not used"
+            return _issue(IssueCode.UNKNOWN_FORM, message, where, "redcap_event_name", where.event)
+        return None
+
+    def _strays(self, record: list[str], where: Whereabouts) -> Iterator[Issue]:
+        """Yield the values of other forms in the row of a repeating one, where REDCap has none: shifted cells."""
+        if not where.instrument or not self._forms:
+            return
+        for name, form in self._forms.items():
+            text = record[self._at[name]]
+            if text and form not in ("", where.instrument) and text != "0":
+                message = f"the row is of the form {where.instrument}, this value is in a column of {form}; not used"
+                yield _issue(IssueCode.RAGGED_ROW, message, where, self._original[self._at[name]], text)
+
+
+def _issue(code: IssueCode, message: str, where: Whereabouts, column: str, value: str) -> Issue:
+    return Issue(
+        code.code, message, record=where.record, event=where.event, instance=where.instance,
+        column=column, value=value[:200], suggestion=code.suggestion,
+    )  # fmt: skip
+
+
+def _with(row: Row, problems: Sequence[Issue], table: Table) -> Row:
+    """Return a row with problems of its record, which are placed in it."""
+    placed = tuple(
+        replace(problem, row=row.number, sheet=row.sheet, record=problem.record or row.record) for problem in problems
+    )
+    table.issues.extend(placed)
+    return row._replace(problems=(*row.problems, *placed))
 
 
 def _unusable(number: int, values: Mapping[str, str], where: Whereabouts | None, form: str) -> Row:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from multimodal.model.issue_codes import IssueCode
+from multimodal.model.issues import Issue
 from multimodal.tables.redcap_project import EXTRA_COLUMNS, RECORD_COLUMNS, Project
 from multimodal.tables.rows import Place, Row
 
@@ -87,10 +89,28 @@ class FormShape:
         values[self.record] = where.record
         values.update(zip(RECORD_COLUMNS, where[1:], strict=True))
         instance = where.instance if self.form else f"{where.instrument} {where.instance}".strip()
-        return Row(
+        cell = values.get(self.status, "")
+        status = status_of(cell)
+        row = Row(
             number, values, self.form, where.record, where.event, instance, key=tuple(where), visit=where.visit,
-            status=status_of(values.get(self.status, "")), places=places or {},
+            status=status, places=places or {},
         )  # fmt: skip
+        return row._replace(problems=(self._no_status(row, cell),)) if cell and not status else row
+
+    def _no_status(self, row: Row, cell: str) -> Issue:
+        place = row.places.get(self.status, Place(row.number, self.status))
+        return Issue(
+            IssueCode.NOT_IN_TABLE.code,
+            f"{cell!r} is no status of a form (0, 1 or 2); the row counts as one without",
+            row=place.row,
+            sheet=self.form,
+            record=row.record,
+            event=row.event,
+            instance=row.instance,
+            column=place.column,
+            value=cell,
+            suggestion="correct the status in REDCap, and export again",
+        )
 
 
 def status_of(cell: str) -> str:

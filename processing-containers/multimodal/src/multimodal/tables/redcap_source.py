@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+from dataclasses import replace
 from pathlib import Path
 
+from multimodal.tables.dictionary import Dictionary
 from multimodal.tables.errors import MissingFileError, TableError
 from multimodal.tables.odm_document import OdmDocument
 from multimodal.tables.redcap_csv import csv_tables
@@ -43,10 +45,16 @@ class RedcapSource:
         unknown = [form for form in source.forms if form not in known]
         if unknown:
             raise TableError(path, f"the project has no form {', '.join(unknown)}; it has: {', '.join(known)}")
-        if described:
-            for table in tables:
+        for table in tables:
+            table.dictionary = _without_event_labels(table.dictionary)
+            if described:
                 table.found = {**table.found, "dictionary": described.name}
         return tables
+
+
+def _without_event_labels(dictionary: Dictionary) -> Dictionary:
+    """Leave out the names of events for people: not every export has them, and a visit must be the same in all."""
+    return replace(dictionary, events={name: replace(event, label="") for name, event in dictionary.events.items()})
 
 
 def read_project(path: Path) -> Project:
