@@ -32,6 +32,7 @@ PatientsOf = Literal["rows", "run", "united", "none"]
 
 # Enough of a sha256 to tell the keys of any table apart, and few enough bytes to keep one for each row.
 _DIGEST = 15
+_new = tuple.__new__  # a NamedTuple's own takes twice as long
 
 
 class Mapped(NamedTuple):
@@ -146,7 +147,7 @@ class FormRun:
         if not row.usable or (row.record and row.sheet == label):
             return row if row.sheet == label else row._replace(sheet=label)
         record = row.record or " / ".join([row.values[header].strip() for header in self.key_headers])
-        return Row(row[0], row[1], label, record, *row[4:])
+        return _new(Row, (row[0], row[1], label, record, *row[4:]))
 
     def process(self, row: Row) -> Mapped:
         """Return what a row is; one without identity gives no resources."""
@@ -252,7 +253,7 @@ class FormRun:
         notes: list[Note] = []
         if self._notes:
             notes, self._notes = self._notes, notes
-        return Mapped(resources, issues, digest, state.key, patient, value, notes, said, keyed)
+        return _new(Mapped, (resources, issues, digest, state.key, patient, value, notes, said, keyed, None, ""))
 
     def _with_templates(self, state: RowState, resources: list[Serialised], keyed: list[Serialised]) -> None:
         """Make the resources of a row; where a template fails, once more without references to it."""

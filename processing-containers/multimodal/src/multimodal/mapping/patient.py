@@ -73,7 +73,7 @@ class PatientMaker:
             return self._of_new_texts(texts, state, value)
         before, between, after, meta = known
         body = b"".join((before, state.patient.encode(), between, orjson.dumps(value), after))
-        return Serialised("Patient", state.patient, body, meta)
+        return tuple.__new__(Serialised, ("Patient", state.patient, body, meta))
 
     def _of_new_texts(self, texts: tuple[str, ...], state: RowState, value: str) -> Serialised | str:
         """Make the Patient; keep the bytes around its id and identifier for rows with the same texts."""

@@ -10,6 +10,7 @@ from typing import Literal
 from multimodal.mapping.errors import TooManyErrorsError
 from multimodal.mapping.form_run import FormRun, Mapped
 from multimodal.mapping.opening import Coverage, Opening
+from multimodal.mapping.parallel import mapped_by
 from multimodal.mapping.plan import Mapping
 from multimodal.mapping.settle import RowResult, Settlement, patients_of
 from multimodal.model.issues import Issue
@@ -122,6 +123,9 @@ class MappingRun:
                 yield position, named(row)
 
     def _mapped(self, runs: Sequence[FormRun]) -> Iterator[tuple[int, Row, Mapped]]:
+        if self._processes > 1:
+            yield from mapped_by(self._processes, runs, self._named(runs))
+            return
         for position, row in self._named(runs):
             yield position, row, runs[position].process(row)
 
