@@ -181,6 +181,22 @@ def test_an_error_that_a_formula_gave_is_seen(tmp_path: Path) -> None:
     assert [row.values["x"] for row in read_table(file, spec()).rows] == ["#DIV/0!", "2"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('<c t="e"><v>#N/A</v></c>', "#N/A"),
+        ("<c><f>1+1</f></c>", "=1+1"),
+        ('<c t="d" r="B2"><v>2020-01-02</v></c>', "2020-01-02"),
+        ('<c r="B2"><f t="shared" si="0"/><v/></c>', "="),
+    ],
+)
+def test_cells_as_other_programs_write_them(tmp_path: Path, cell: str, text: str) -> None:
+    """A cell may leave out its place (18.3.1.4), a date may be ISO 8601, a formula may be shared."""
+    file = workbook(tmp_path, filled(["id", "x"], ["a", 1], ["b", "#REF!"]))
+    edited(file, "xl/worksheets/sheet1.xml", lambda xml: re.sub(r'<c r="B2"[^>]*>.*?</c>', cell, xml))
+    assert [row.values["x"] for row in read_table(file, spec()).rows] == [text, "#REF!"]
+
+
 def test_sheets_are_read_by_the_forms_of_the_mapping(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for name in ("labs ", "visits", "notes"):

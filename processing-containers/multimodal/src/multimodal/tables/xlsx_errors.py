@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from multimodal.tables.xlsx_parts import attributes, chunks, place_of, sheet_part
@@ -17,10 +17,11 @@ from multimodal.tables.xlsx_parts import attributes, chunks, place_of, sheet_par
 # Few and short, since a whole sheet is searched for each; `:f` is a formula where the XML has name space prefixes.
 _MARKS = {b't="e"': "errors", b"<f": "formulas", b":f": "formulas"}
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]*)<")
+_ROW_OR_CELL = re.compile(rb"<(?:\w+:)?(row|c)(?=[\s/>])([^<>]*)")
 _CELL_END = re.compile(rb"</(?:\w+:)?c>")
 # A formula directly before the end of its cell, or before an empty value: `t` says if the empty text is its result.
 _BARE_FORMULA = re.compile(
-    rb"<(?:\w+:)?c\s([^<>]*)><(?:\w+:)?f(?:\s[^<>]*?)?(?:/>|>([^<]*)</(?:\w+:)?f>)"
+    rb"<(?:\w+:)?c(?=[\s>])([^<>]*)><(?:\w+:)?f(?:\s[^<>]*?)?(?:/>|>([^<]*)</(?:\w+:)?f>)"
     rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
 
@@ -49,27 +50,50 @@ def error_cells(path: Path, sheet: str) -> dict[tuple[int, int], str]:
         # Most sheets have neither: the whole part is held only where there is something to find.
         marked = {what for text in chunks(archive, part) for mark, what in _MARKS.items() if mark in text}
         content = archive.read(part) if marked else b""
-    found = dict(_errors(content)) if "errors" in marked else {}
+    texts = dict(_errors(content)) if "errors" in marked else {}
     if "formulas" in marked:
-        found.update(_formulas(content))
-    return found
+        texts.update(_formulas(content))
+    return _placed(content, texts)
 
 
-def _errors(content: bytes) -> Iterator[tuple[tuple[int, int], str]]:
+def _errors(content: bytes) -> Iterator[tuple[int, str]]:
+    """Yield where the tag of each error cell begins, and its text."""
     position = content.find(b't="e"')
     while position >= 0:
-        start, end = content.rfind(b"<", 0, position) + 1, content.find(b">", position)
-        closed = _CELL_END.search(content, end)
-        value = _VALUE.search(content, end, closed.start() if closed else len(content))
-        place = place_of(attributes(content[start:end]).get("r", ""))
-        if place and value:
-            yield place, html.unescape(value[1].decode())
+        closed = _CELL_END.search(content, position)
+        value = _VALUE.search(content, position, closed.start() if closed else len(content))
+        if value:
+            yield content.rfind(b"<", 0, position), html.unescape(value[1].decode())
         position = content.find(b't="e"', position + 1)
 
 
-def _formulas(content: bytes) -> Iterator[tuple[tuple[int, int], str]]:
-    for tag, formula in _BARE_FORMULA.findall(content):
-        told = attributes(tag)
-        place = place_of(told.get("r", ""))
-        if place and told.get("t", "n") == "n":
-            yield place, "=" + html.unescape(formula.decode())
+def _formulas(content: bytes) -> Iterator[tuple[int, str]]:
+    """Yield where the tag of each cell with a formula and no result begins, and the formula."""
+    for match in _BARE_FORMULA.finditer(content):
+        if attributes(match[1]).get("t", "n") == "n":
+            yield match.start(), "=" + html.unescape((match[2] or b"").decode())
+
+
+def _placed(content: bytes, texts: Mapping[int, str]) -> dict[tuple[int, int], str]:
+    """Return texts by row and column. A cell may leave out where it stands: then it follows the one before it."""
+    found = {}
+    for start, text in texts.items():
+        place = place_of(attributes(content[start : content.index(b">", start)]).get("r", ""))
+        if place is None:
+            places = _counted(content)
+            return {places[begin]: text for begin, text in texts.items() if begin in places}
+        found[place] = text
+    return found
+
+
+def _counted(content: bytes) -> dict[int, tuple[int, int]]:
+    """Return row and column of all cells by where their tag begins."""
+    places = {}
+    row = column = 0
+    for match in _ROW_OR_CELL.finditer(content):
+        reference = attributes(match[2]).get("r", "")
+        if match[1] == b"row":
+            row, column = int(reference) if reference else row + 1, 0
+        else:
+            row, column = places[match.start()] = place_of(reference) or (row, column + 1)
+    return places
