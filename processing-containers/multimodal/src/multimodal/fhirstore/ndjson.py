@@ -182,8 +182,7 @@ class _Change:
         for write in writes:
             body = self._merge(write, None).write.body if write.shared else write.body  # type: ignore[union-attr]
             if body is not None:
-                yield body
-                yield b"\n"
+                yield body + b"\n"
 
     def united(self, lines: Iterator[Line], writes: Iterator[Write], history: IO[bytes]) -> Iterator[bytes]:
         """Yield the lines with `writes` in them; what they replace or remove goes to `history`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import os
+import tempfile
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -31,12 +33,15 @@ from multimodal.resources.serialised import Serialised, serialised
 
 _SCHEMA = """
 PRAGMA temp_store = FILE;
+PRAGMA temp.page_size = 16384;
+PRAGMA temp.cache_size = -32000;
+PRAGMA temp.journal_mode = OFF;
 CREATE TEMP TABLE origin (
     seq INTEGER PRIMARY KEY, patient TEXT NOT NULL, origin TEXT NOT NULL, row INTEGER, sheet TEXT NOT NULL
 );
 CREATE TEMP TABLE planned (
     num INTEGER PRIMARY KEY, seq INTEGER NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, change TEXT NOT NULL,
-    sha256 BLOB, meta BLOB, content BLOB, body BLOB
+    sha256 BLOB, meta BLOB, content BLOB, at INTEGER, size INTEGER
 );
 CREATE TEMP TABLE united (type TEXT NOT NULL, id TEXT NOT NULL, num INTEGER, PRIMARY KEY (type, id)) WITHOUT ROWID;
 """
@@ -47,7 +52,7 @@ _Waiting = tuple[int, int, Serialised, bytes, bytes, bytes, bool]
 _COMMON = tuple(kind for kind in SHARED if kind == "Device")
 _CHANGED = "change IN ('created', 'updated')"
 _WRITES = (
-    "SELECT type, id, body, sha256, origin, row, sheet, patient, meta, content, change"
+    "SELECT type, id, at, size, sha256, origin, row, sheet, patient, meta, content, change"
     " FROM temp.planned JOIN temp.origin USING (seq)"
 )
 
@@ -86,10 +91,11 @@ class Plan:
         self._number = 0
         self._incomplete: set[str] = set()
         self._metas: dict[tuple[bytes, str], tuple[bytes, bytes]] = {}
+        self._bodies = _Bodies()
         self._waiting: list[_Waiting] = []
         self._met = bytearray(_MET)  # shared resources, by hash: most are met once, and need no look into the plan
         self._origins: list[tuple[Any, ...]] = []
-        self._counts: dict[str, Counter[str]] = {}
+        self._counts: dict[str, Counter[str]] = defaultdict(Counter)  # by type, how many of each change
         self.refused: list[Issue] = []
         self.warnings: list[str] = []
 
@@ -119,7 +125,7 @@ class Plan:
 
     def counts(self, change: str) -> Counter[str]:
         """Return how many resources of each type will be ``created``, ``updated`` or left ``unchanged``."""
-        return Counter({kind: number for kind, number in self._counts.get(change, Counter()).items() if number})
+        return Counter({kind: counts[change] for kind, counts in self._counts.items() if counts[change]})
 
     @property
     def is_empty(self) -> bool:
@@ -193,9 +199,10 @@ class Plan:
     def record(self, kind: str) -> None:
         """Note in the manifest that all changed resources of a type are stored."""
         number = self._manifest.run
-        contribution = "body" if kind in SHARED else "NULL"
+        contribution = "body_at(at, size)" if kind in SHARED else "NULL"
+        self._database.create_function("body_at", 2, self._bodies.get)
         with self._database:
-            if number:
+            if number and not self._is_first:
                 self._database.execute(
                     f"INSERT OR IGNORE INTO undo SELECT {number}, {COLUMNS} FROM resource"  # noqa: S608
                     f" WHERE type = ?1 AND run <> {number} AND id IN"
@@ -230,8 +237,8 @@ class Plan:
             " ORDER BY coalesce(first, seq), type <> 'Patient', num;"
         )
         found = database.execute(
-            "SELECT p.type, p.id, p.body, p.sha256, o.origin, o.row, o.sheet, o.patient, p.meta, p.content, p.change,"
-            " s.first FROM temp.ordered s JOIN temp.planned p USING (num) JOIN temp.origin o USING (seq)"
+            "SELECT type, p.id, p.at, p.size, p.sha256, o.origin, o.row, o.sheet, o.patient, p.meta, p.content,"
+            " p.change, s.first FROM temp.ordered s JOIN temp.planned p USING (num) JOIN temp.origin o USING (seq)"
             " ORDER BY s.rowid"
         )
         current, group = None, list[Write]()
@@ -245,14 +252,15 @@ class Plan:
             yield group
 
     def by_name(self) -> Iterator[list[Write]]:
-        """Yield what changed by type and id, one at a time."""
-        for (kind,) in self._database.execute(f"SELECT DISTINCT type FROM temp.planned WHERE {_CHANGED}").fetchall():  # noqa: S608
+        """Yield what changed by type and id, some at a time."""
+        for kind in sorted(self.counts("created") | self.counts("updated")):
             found = self._database.execute(f"{_WRITES} WHERE {_CHANGED} AND +type = ? ORDER BY id", (kind,))
-            for row in found:
-                yield [self._write(row)]
+            while rows := found.fetchmany(_COMPARED_AT_ONCE):
+                yield [self._write(row) for row in rows]
 
     def _write(self, row: Sequence[Any]) -> Write:
-        kind, key, body, *told, change = row
+        kind, key, at, size, *told, change = row
+        body = self._bodies.get(at, size)
         if kind not in SHARED:
             return Write(kind, key, body, *told)
         known = self._manifest.get(kind, key) if change == "updated" else None
@@ -289,7 +297,7 @@ class Plan:
         # In the input all the same: what an earlier load stored of it is not absent now.
         self._number += 1
         self._database.execute(
-            "INSERT INTO temp.planned VALUES (?, ?, ?, ?, 'refused', NULL, NULL, NULL, NULL)",
+            "INSERT INTO temp.planned VALUES (?, ?, ?, ?, 'refused', NULL, NULL, NULL, NULL, NULL)",
             (self._number, self._groups, kind, key),
         )
 
@@ -312,17 +320,20 @@ class Plan:
     def _store(self) -> None:
         """Compare what was added with the manifest; the bodies of what is unchanged are not kept."""
         known = self._known([(each[2].type, each[2].id) for each in self._waiting if not each[-1]])
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for number, seq, resource, sha256, meta, start, united in self._waiting:
-            body, content, kind, key = None, b"", resource.type, resource.id
-            change = "" if united else _change(known.get((kind, key)), sha256, meta)
-            if change != "unchanged":
-                body = start + resource.body[1:]
-                content = b"" if united else content_hash(resource.body, key)
+            kind, key, body, _ = resource
+            change = "" if united else _change(known.get((kind, key)), sha256, meta) if known else "created"
+            if change == "unchanged":
+                self._counts[kind][change] += 1
+                rows.append((number, seq, kind, key, change, sha256, meta, None, None, None))
+                continue
             if not united:
-                self._counts.setdefault(change, Counter())[kind] += 1
-            rows.append((number, seq, kind, key, change, sha256, meta, content, body))
-        self._database.executemany("INSERT INTO temp.planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                self._counts[kind][change] += 1
+            sent = start + body[1:]
+            at = self._bodies.add(sent)
+            rows.append((number, seq, kind, key, change, sha256, meta, content_hash(body, key), at, len(sent)))
+        self._database.executemany("INSERT INTO temp.planned VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self._database.executemany(
             "INSERT INTO temp.united VALUES (?, ?, ?)", [(r.type, r.id, n) for n, _, r, *_, u in self._waiting if u]
         )
@@ -361,18 +372,19 @@ class Plan:
         if earlier is None:
             self._add(resource, united=True)
             return
-        body, row = self._database.execute(
-            "SELECT body, row FROM temp.planned LEFT JOIN temp.origin USING (seq) WHERE num = ?", earlier
+        at, size, row = self._database.execute(
+            "SELECT at, size, row FROM temp.planned LEFT JOIN temp.origin USING (seq) WHERE num = ?", earlier
         ).fetchone()
-        contribution, again = orjson.loads(body), resource.resource()
+        contribution, again = orjson.loads(self._bodies.get(at, size)), resource.resource()
         united, disputed = merge(contribution, again)
         united["meta"] = {**contribution.get("meta", {}), **again.get("meta", {})}
         self._dispute(group, resource.type, resource.id, disputed, row)
         made = serialised(united)
         meta, start = self._meta_of(made)
+        sent = start + made.body[1:]
         self._database.execute(
-            "UPDATE temp.planned SET sha256 = ?, meta = ?, body = ? WHERE num = ?",
-            (hashlib.sha256(made.body).digest(), meta, start + made.body[1:], *earlier),
+            "UPDATE temp.planned SET sha256 = ?, meta = ?, at = ?, size = ? WHERE num = ?",
+            (hashlib.sha256(made.body).digest(), meta, self._bodies.add(sent), len(sent), *earlier),
         )
 
     def _compare_united(self) -> None:
@@ -385,14 +397,15 @@ class Plan:
             changes = []
             for number, kind, key, sha256, meta in rows:
                 change = _change(known.get((kind, key)), sha256, meta)
-                self._counts.setdefault(change, Counter())[kind] += 1
+                self._counts[kind][change] += 1
                 changes.append((change, number))
             self._database.executemany("UPDATE temp.planned SET change = ? WHERE num = ?", changes)
 
     def _refuse_duplicates(self) -> None:
         """Refuse what was made a second time under the same id; the first is used."""
+        # From the index alone, which the condition of the next query would not let it use.
         twice = self._database.execute(
-            "SELECT type, id FROM temp.planned WHERE change <> 'refused' GROUP BY type, id HAVING count(*) > 1"
+            "SELECT type, id FROM temp.planned GROUP BY type, id HAVING count(*) > 1"
         ).fetchall()
         code = IssueCode.DUPLICATE_RESOURCE
         for kind, key in twice:
@@ -400,14 +413,14 @@ class Plan:
                 "SELECT num, change, seq, row, origin, sheet FROM temp.planned JOIN temp.origin USING (seq)"
                 " WHERE type = ? AND id = ? AND change <> 'refused' ORDER BY num",
                 (kind, key),
-            ).fetchall()
+            ).fetchall() or [(0, "", 0, None, "", "")]
             for number, change, _, again, record, sheet in others:
                 place = f"row {row} ({origin})" if again != row else "the same row"
                 message = f"{kind}/{key} was already made from {place}"
                 self.refused.append(
                     Issue(code.code, message, row=again, sheet=sheet, record=record, suggestion=code.suggestion)
                 )
-                self._counts[change][kind] -= 1
+                self._counts[kind][change] -= 1
                 self._database.execute("UPDATE temp.planned SET change = 'refused' WHERE num = ?", (number,))
 
     def _dispute(self, group: Group, kind: str, key: str, elements: Sequence[str], row: int | None) -> None:
@@ -424,6 +437,28 @@ class Plan:
                     suggestion=code.suggestion,
                 )
             )
+
+
+class _Bodies:
+    """The bodies of what is to be written, in a file without a name."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115 - it goes with the plan
+        self._end = 0
+        self._stored = 0
+
+    def add(self, body: bytes) -> int:
+        """Keep `body` and return its place."""
+        at = self._end
+        self._end += self._file.write(body)
+        return at
+
+    def get(self, at: int, size: int) -> bytes:
+        """Return what is kept at a place."""
+        if at + size > self._stored:
+            self._file.flush()
+            self._stored = self._end
+        return os.pread(self._file.fileno(), size, at)
 
 
 def _change(known: tuple[bytes, bytes, int] | None, sha256: bytes, meta: bytes) -> str:
