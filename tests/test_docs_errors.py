@@ -9,7 +9,7 @@ import pytest
 
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import ERRORS_CSV_COLUMNS
-from multimodal.workflows.checked_workbook import MOST_CELLS, MOST_MARKED
+from multimodal.workflows.checked_workbook import MOST_COPIED, MOST_LOADED, MOST_MARKED
 from multimodal.workflows.ledger import LEDGER_COLUMNS
 
 PAGE = (Path(__file__).parents[1] / "docs/errors.md").read_text(encoding="utf-8")
@@ -42,5 +42,6 @@ def test_links_of_the_page_lead_somewhere() -> None:
 def test_it_names_the_columns_and_limits_as_they_are() -> None:
     assert f"`{', '.join(ERRORS_CSV_COLUMNS)}`" in PAGE
     assert f"\n{','.join(LEDGER_COLUMNS)}\n" in PAGE
-    assert f"{MOST_CELLS:,} cells" in PAGE
+    assert f"workbook of more than {MOST_LOADED:,} cells" in PAGE
+    assert f"table of more than {MOST_COPIED:,}" in PAGE
     assert f"{MOST_MARKED:,} findings" in PAGE

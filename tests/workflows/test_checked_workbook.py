@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -8,6 +10,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+import python_calamine as calamine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.comments import Comment
@@ -232,20 +235,20 @@ def refused_rows(sheet: str, issues: Sequence[Issue]) -> Refused:
 def test_a_table_that_is_too_large_comes_back_with_its_refused_rows(table: Path) -> None:
     issues = [SEX, Issue("E101", "m", row=5, column="hb", value="=1"), Issue("E505", "m", column="age")]
     issues.append(Issue("E602", "the server refused it", row=2, record="P1"))
-    workbook = checked(table, issues, rows=refused_rows("", issues[:3]).rows, most_cells=6)
+    workbook = checked(table, issues, rows=refused_rows("", issues[:3]).rows, most_copied=6)
     assert [[cell.value for cell in row] for row in workbook["cohort"].iter_rows()] == [
         ["row in the file", "pid", "sex", "hb"], [3, "P2", "X", "=1"], [5, "P4", "X", "=1"],
     ]  # fmt: skip
     assert workbook["cohort"]["D2"].data_type == "s"
     assert set(marked(workbook)) == {("cohort", "C2"), ("cohort", "D3")}
     assert [line[0] for line in listed(workbook)] == ["", "C2", "D3", ""]
-    assert "only the rows with findings" in str(workbook[LIST_SHEET]["A2"].value)
+    assert "Only the rows with findings" in str(workbook[LIST_SHEET]["A2"].value)
 
 
 def test_a_large_workbook_comes_back_with_its_refused_rows(book: Path) -> None:
     issue = Issue("E201", "m", row=3, sheet="Patients", column="sex")
     workbook = checked(
-        book, [issue], ["cohort.xlsx:Patients"], rows=refused_rows("Patients", [issue]).rows, most_cells=9
+        book, [issue], ["cohort.xlsx:Patients"], rows=refused_rows("Patients", [issue]).rows, most_loaded=9
     )
     assert workbook.sheetnames == [LIST_SHEET, "Patients"]
     assert set(colours(workbook)) == {"C2"}
@@ -308,6 +311,56 @@ def test_a_checked_workbook_taken_for_the_source_does_not_grow(table: Path) -> N
     workbook.save(again)
     issue = Issue("E201", "m", row=3, sheet="cohort", column="hb")
     assert checked(again, [issue], ["again.xlsx:cohort"]).sheetnames == [LIST_SHEET, "cohort"]
+
+
+ODS = """<?xml version="1.0"?><office:document-content office:version="1.2"
+ xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+ xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+ xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:spreadsheet>
+<table:table table:name="Visits"><table:table-row><table:table-cell office:value-type="string"><text:p>pid</text:p>
+</table:table-cell><table:table-cell office:value-type="string"><text:p>hb</text:p></table:table-cell>
+<table:table-cell office:value-type="string"><text:p>day</text:p></table:table-cell></table:table-row>
+<table:table-row><table:table-cell office:value-type="string"><text:p>=P1</text:p></table:table-cell>
+<table:table-cell office:value-type="float" office:value="12.5"><text:p>12.5</text:p></table:table-cell>
+<table:table-cell office:value-type="date" office:date-value="2020-02-01"><text:p>2020-02-01</text:p>
+</table:table-cell></table:table-row></table:table></office:spreadsheet></office:body></office:document-content>"""
+
+
+def test_other_workbooks_come_back_as_their_values(tmp_path: Path) -> None:
+    path = tmp_path / "old.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", ODS.replace("\n", ""))
+        archive.writestr("META-INF/manifest.xml", "<manifest/>")
+    issues = [Issue("E102", "m", row=2, sheet="Visits", column="hb"), Issue("E502", "m", row=2, sheet="Visits")]
+    workbook = checked(path, issues, ["old.ods:Visits"])
+    sheet = workbook["Visits"]
+    assert [cell.value for cell in sheet[2]] == ["=P1", 12.5, dt.datetime(2020, 2, 1)]
+    assert sheet["A2"].data_type == "s"
+    assert sheet["A2"].quotePrefix, "marked, and still no formula"
+    assert colours(workbook) == {"A2": RED, "B2": RED}
+    assert "formatting of the .ods file" in workbook[LIST_SHEET]["A2"].value
+
+
+def test_a_copy_can_be_read_by_other_programs(table: Path) -> None:
+    checked(table, [SEX])
+    book = calamine.CalamineWorkbook.from_path(str(table.parent / "reports/cohort-checked.xlsx"))
+    rows = book.get_sheet_by_name("cohort").to_python(skip_empty_area=False)
+    assert rows[1:3] == [["P1", "f", "12", "=1+1"], ["P2", "X", "n/a", "a\nb"]]
+    assert rows[4] == ["P4", "m", "007", "#N/A"]
+
+
+def test_a_large_table_is_copied_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text("pid,sex,hb\n" + "".join(f"P{number},X,{number}\n" for number in range(60_000)), encoding="utf-8")
+    findings = findings_of(tmp_path, [Issue("E201", "m", row=50_000, column="sex")])
+    tracemalloc.start()
+    (written,) = CheckedWorkbooks(SourceSpec(), ["pid"]).write([path], ["large.csv"], findings, tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+    book = calamine.CalamineWorkbook.from_path(str(written))
+    assert book.get_sheet_by_name("large").to_python()[-1] == ["P59999", "X", "59999"]
 
 
 CELLS = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -10,17 +10,17 @@ from typing import Any
 
 import openpyxl
 
-from multimodal.tables.csv_source import CsvSource, open_csv
-from multimodal.tables.rows import SheetSpec, SourceSpec
-from multimodal.tables.xlsx_layout import header_names
+from multimodal.tables.rows import SourceSpec
 from multimodal.workflows.findings import Finding, Findings, State
 from multimodal.workflows.ledger import finding_key, identity_of
 from multimodal.workflows.refused import RefusedRow
 from multimodal.workflows.workbook_cells import Listed, list_sheet, mark, put
-from multimodal.workflows.workbook_copies import new_sheet, whole_copy
+from multimodal.workflows.workbook_copies import Copy, new_sheet, whole_copy
 
-MOST_CELLS = 500_000
-"""Cells up to which a table comes back whole: openpyxl needs about 600 bytes and 25 microseconds for each."""
+MOST_LOADED = 500_000
+"""Cells up to which an xlsx comes back as it is: openpyxl needs about 600 bytes and 25 microseconds for each."""
+MOST_COPIED = 2_000_000
+"""Cells up to which a text table comes back whole; spreadsheets become slow beyond."""
 MOST_MARKED = 10_000
 """Findings of one file that are marked; no spreadsheet is pleasant to use with more notes."""
 _ROW_COLUMN = "row in the file"
@@ -51,14 +51,15 @@ class CheckedWorkbooks:
         Headers of the columns that name a row: a finding on a whole row is marked there.
     rows : iterable of RefusedRow
         The rows with findings, for files that cannot come back whole.
-    most_cells, most_marked : int
-        See `MOST_CELLS` and `MOST_MARKED`.
+    most_loaded, most_copied, most_marked : int
+        See `MOST_LOADED`, `MOST_COPIED` and `MOST_MARKED`.
     """
 
     spec: SourceSpec
     keys: Sequence[str]
     rows: Iterable[RefusedRow] = ()
-    most_cells: int = MOST_CELLS
+    most_loaded: int = MOST_LOADED
+    most_copied: int = MOST_COPIED
     most_marked: int = MOST_MARKED
 
     def write(self, files: Sequence[Path], found: Iterable[str], findings: Findings, folder: Path) -> list[Path]:
@@ -77,16 +78,16 @@ class CheckedWorkbooks:
         """
         written: list[Path] = []
         for source in self._shared_out(files, list(found), findings):
-            workbook, listed, lacks = self._marked(source)
+            copy, listed = self._marked(source)
+            lacks = list(copy.lacks)
             if source.more:
                 lacks.append(f"Only the first {len(source.findings):,} findings are here; errors.csv has all of them.")
             lead = [f"{source.path.name}: what did not come through", *lacks]
             lead.append("This is a copy: correct the cells in the original file, then import that again.")
-            list_sheet(workbook, lead, listed)
-            suffix = ".xlsm" if workbook.vba_archive else ".xlsx"
+            list_sheet(copy.workbook, lead, listed)
+            suffix = ".xlsm" if copy.workbook.vba_archive else ".xlsx"
             path = folder / f"{_name(source.path, {other.name for other in written})}-checked{suffix}"
-            workbook.save(path)
-            workbook.close()
+            copy.save(path)
             written.append(path)
         return written
 
@@ -102,42 +103,26 @@ class CheckedWorkbooks:
                 source.more += 1
         return [source for source in sources if source.findings]
 
-    def _marked(self, source: _Source) -> tuple[Any, list[Listed], list[str]]:
-        """Return the workbook with its marks, its list, and what it lacks."""
-        copy = whole_copy(source.path, self.spec, self.most_cells)
+    def _marked(self, source: _Source) -> tuple[Copy, list[Listed]]:
+        """Return the workbook with its marks, and its list."""
+        copy = whole_copy(source.path, self.spec, most_loaded=self.most_loaded, most_copied=self.most_copied)
         if copy is None:
             workbook, listed = _RefusedRows(self, source).sheets()
-            return workbook, listed, ["Here are only the rows with findings, under the row numbers of the file."]
-        text = source.path.suffix.lower() in CsvSource.suffixes
+            return Copy(
+                workbook, ["Only the rows with findings are here, under their row numbers in the file."]
+            ), listed
         columns: dict[str, dict[str, int]] = {}
         listed = []
         for finding in source.findings:
-            sheet = copy.workbook.worksheets[0] if text else _sheet_of(copy.workbook, finding.issue.sheet, source)
+            sheet = copy.sheet(finding.issue.sheet.removeprefix(f"{source.path.name}:"))
             if finding.issue.row is None or sheet is None:
                 listed.append(Listed(finding))
                 continue
             if sheet.title not in columns:
-                columns[sheet.title] = self._columns(source, None if text else sheet)
+                columns[sheet.title] = copy.columns(sheet, self.spec)
             column = _column(finding.issue.column, columns[sheet.title], self.keys)
             listed.append(Listed(finding, sheet.title, mark(sheet, finding.issue.row, column, finding)))
-        return copy.workbook, listed, copy.lacks
-
-    def _columns(self, source: _Source, sheet: Any) -> dict[str, int]:
-        """Return header -> column, as the reader of the file names them."""
-        if sheet is None:
-            opened = open_csv(source.path, self.spec)
-            opened.stream.close()
-            headers = opened.headers
-        else:
-            layout = {name.strip(): spec for name, spec in self.spec.sheets.items()}
-            declared = layout.get(sheet.title.strip(), SheetSpec()).header_row
-            rows = declared if isinstance(declared, tuple) else (declared,)
-            spans = [((s.min_row, s.min_col), (s.max_row, s.max_col)) for s in sheet.merged_cells.ranges]
-            cells = sheet.iter_rows(max_row=max(rows), values_only=True)
-            records = ((number, ["" if value is None else value for value in record])
-                       for number, record in enumerate(cells, start=1))  # fmt: skip
-            headers = header_names(records, spans, rows)
-        return {header: column for column, header in reversed([*enumerate(headers, start=1)]) if header}
+        return copy, listed
 
 
 class _RefusedRows:
@@ -159,7 +144,7 @@ class _RefusedRows:
         workbook.remove(workbook.active)
         listed = []
         for row in self._of.rows:
-            if row.sheet in self._source.sheets and self._cells <= self._of.most_cells:
+            if row.sheet in self._source.sheets and self._cells <= self._of.most_loaded:
                 met = [(self._take(issue), column) for issue, column in zip(row.issues, row.columns, strict=True)]
                 if any(finding is not None for finding, _ in met):
                     sheet, number = self._sheet(workbook, row), self._written(row)
@@ -204,11 +189,6 @@ def _source(path: Path, found: Sequence[str]) -> _Source:
         elif name.startswith(f"{path.name}:"):
             sheets |= {name.removeprefix(f"{path.name}:"), name}
     return _Source(path, sheets)
-
-
-def _sheet_of(workbook: Any, name: str, source: _Source) -> Any:
-    plain = name.removeprefix(f"{source.path.name}:").strip()
-    return next((sheet for sheet in workbook.worksheets if sheet.title.strip() == plain), None)
 
 
 def _column(header: str, columns: Mapping[str, int], keys: Sequence[str]) -> int:

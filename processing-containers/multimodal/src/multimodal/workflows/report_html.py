@@ -15,7 +15,7 @@ _STYLE = """
 body { margin: 0; background: #f4f6f8; color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.5rem 3rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .35rem; } h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
-h3 { font-size: .95rem; margin: 1.1rem 0 .35rem; } h3:first-of-type { margin-top: 0; }
+h3 { font-size: .95rem; margin: 1.1rem 0 .35rem; } h2 + h3 { margin-top: 0; }
 .lead { color: var(--soft); margin: 0 0 1.25rem; }
 .chip { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; color: #fff; font-size: .8rem;
   font-weight: 600; white-space: nowrap; vertical-align: middle; background: var(--calm); }
@@ -26,11 +26,11 @@ section { background: #fff; border: 1px solid var(--line); border-radius: .5rem;
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; min-width: min(100%, 36rem); font-size: .92rem; }
 th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); }
-th, td { padding: .3rem .9rem .3rem 0; vertical-align: top; overflow-wrap: anywhere; }
-th { overflow-wrap: normal; white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; }
+th, td { padding: .3rem .9rem .3rem 0; vertical-align: top; overflow-wrap: break-word; }
+th { white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; }
 td { border-bottom: 1px solid var(--line); } tr:last-child td { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.short { white-space: nowrap; } .long { min-width: 14rem; }
+.short { white-space: nowrap; } .long { min-width: 14rem; overflow-wrap: anywhere; }
 code { font: .88em ui-monospace, Consolas, monospace; background: #eef1f4; border-radius: .2rem; padding: 0 .25rem; }
 .note { color: var(--soft); margin: .75rem 0 0; } ul { margin: 0; padding-left: 1.2rem; }
 li { overflow-wrap: anywhere; }

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, MergedCell
+from openpyxl.cell.cell import MergedCell
 from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
@@ -23,6 +23,7 @@ ACCEPTED = PatternFill("solid", start_color="FFE3E3E3", end_color="FFE3E3E3")
 _HEADER = PatternFill("solid", start_color="FFDDE3EA", end_color="FFDDE3EA")
 _LONGEST_CELL = 32_767  # of Excel
 _LONGEST_NOTE = 2_000
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _TOP = Alignment(vertical="top", wrap_text=True)
 _COLUMNS = {"where": 14, "sheet": 14, "row": 8, "record": 16, "column": 22, "value": 22, "code": 8,
@@ -48,14 +49,25 @@ class Listed:
     cell: str = ""
 
 
+def shown(text: str) -> str:
+    """Return a text as a cell can hold it: what XML forbids is written out, and Excel's limit of length is kept."""
+    if text.isascii() and text.isprintable():
+        return text[:_LONGEST_CELL]
+    plain = _FORBIDDEN.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return plain.encode("utf-8", "backslashreplace").decode()[:_LONGEST_CELL]
+
+
+def begins_formula(text: str) -> bool:
+    """Return whether a spreadsheet would take the text for a formula as soon as somebody edits its cell."""
+    return _FORMULA.match(text) is not None
+
+
 def put_text(cell: Any, text: str) -> None:
     """Write `text` into a cell as text, whatever it begins with: no formula of a table is run by its reader."""
-    shown = ILLEGAL_CHARACTERS_RE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-    shown = shown.encode("utf-8", "backslashreplace").decode()[:_LONGEST_CELL]
-    cell.value = shown
+    cell.value = shown(text)
     cell.data_type = "s"
-    if _FORMULA.match(shown):
-        cell.quotePrefix = True  # or a spreadsheet takes it for a formula as soon as somebody edits the cell
+    if begins_formula(text):
+        cell.quotePrefix = True
 
 
 def put(cell: Any, value: Any) -> None:
@@ -92,7 +104,7 @@ def _note(finding: Finding) -> str:
     if finding.state is State.ACCEPTED:
         parts = [parts[0], _state(finding)]
     text = "\n".join(part for part in parts if part).encode("utf-8", "replace").decode()
-    return "".join(ILLEGAL_CHARACTERS_RE.split(text))
+    return "".join(_FORBIDDEN.split(text))
 
 
 def _state(finding: Finding) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
@@ -16,12 +17,14 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from multimodal.tables.csv_source import CsvSource, csv_records, open_csv
 from multimodal.tables.errors import TableError
-from multimodal.tables.rows import SourceSpec
+from multimodal.tables.rows import SheetSpec, SourceSpec
 from multimodal.tables.xlsx_book import LoadedBook
+from multimodal.tables.xlsx_layout import header_names
 from multimodal.tables.xlsx_parts import chunks
-from multimodal.workflows.workbook_cells import put, style_header
+from multimodal.workflows.workbook_cells import style_header
+from multimodal.workflows.workbook_stream import Filling, Records, Styles, fill_sheets
 
-_MOST_COLUMNS = 16_384  # of Excel
+_MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384  # of Excel
 _MACROS = ".xlsm"
 _EDITABLE = (".xlsx", _MACROS)
 _OTHER_BOOKS = (".xls", ".xlsb", ".ods")
@@ -33,10 +36,9 @@ _UNREADABLE = (
     InvalidFileException, zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError,
 )  # fmt: skip
 
-Records = Iterable[tuple[int, Sequence[Any]]]
 
-
-class Copy(NamedTuple):
+@dataclass(slots=True)
+class Copy:
     """A workbook to be marked.
 
     Parameters
@@ -45,13 +47,55 @@ class Copy(NamedTuple):
         Of openpyxl.
     lacks : list of str
         What of the file is not in it, for people.
+    streamed : dict of str to callable
+        Title of each sheet whose cells are written row by row when it is saved, and gives them anew each time.
+    text : bool
+        Whether the file is a text table: it has one sheet, whatever issues call it.
     """
 
     workbook: Any
-    lacks: list[str]
+    lacks: list[str] = field(default_factory=list)
+    streamed: dict[str, Callable[[], Records]] = field(default_factory=dict)
+    text: bool = False
+
+    def sheet(self, name: str) -> Any:
+        """Return the sheet that issues call `name`, or None."""
+        if self.text:
+            return self.workbook.worksheets[0]
+        return next((sheet for sheet in self.workbook.worksheets if sheet.title.strip() == name.strip()), None)
+
+    def columns(self, sheet: Any, spec: SourceSpec) -> dict[str, int]:
+        """Return header -> column of a sheet, as the reader of the file names them."""
+        layout = {name.strip(): declared for name, declared in spec.sheets.items()}
+        declared = layout.get(sheet.title.strip(), SheetSpec()).header_row
+        rows = declared if isinstance(declared, tuple) else (declared,)
+        records: Iterator[tuple[int, list[Any]]]
+        if sheet.title in self.streamed:
+            records = ((number, list(record)) for number, record in self.streamed[sheet.title]())
+            if self.text:  # its first record is its header, wherever that stands
+                number, record = next(records)
+                records, rows = iter([(number, record)]), (number,)
+        else:
+            cells = sheet.iter_rows(max_row=max(rows), values_only=True)
+            filled = (["" if value is None else value for value in record] for record in cells)
+            records = enumerate(filled, start=1)
+        spans = [((s.min_row, s.min_col), (s.max_row, s.max_col)) for s in sheet.merged_cells.ranges]
+        headers = header_names(records, spans, rows)
+        return {header: column for column, header in reversed([*enumerate(headers, start=1)]) if header}
+
+    def save(self, path: Path) -> None:
+        """Write the workbook."""
+        places = {sheet.title: place for place, sheet in enumerate(self.workbook.worksheets, start=1)}
+        fillings = [
+            Filling(places[title], Styles(self.workbook[title]), records) for title, records in self.streamed.items()
+        ]
+        self.workbook.save(path)
+        if fillings:
+            fill_sheets(path, fillings)
+        self.workbook.close()
 
 
-def whole_copy(path: Path, spec: SourceSpec, most_cells: int) -> Copy | None:
+def whole_copy(path: Path, spec: SourceSpec, *, most_loaded: int, most_copied: int) -> Copy | None:
     """Return the whole file as a workbook; None where it has more cells than that, or is no table of cells.
 
     Parameters
@@ -61,27 +105,23 @@ def whole_copy(path: Path, spec: SourceSpec, most_cells: int) -> Copy | None:
         the cells are copied, those of a text table as text.
     spec : SourceSpec
         How it was read.
-    most_cells : int
-        See `checked_workbook.MOST_CELLS`.
+    most_loaded, most_copied : int
+        Most cells of a workbook that is kept, and of one whose cells are copied.
     """
-    try:
-        return _whole(path, spec, most_cells)
-    except TableError:  # refused for that already; its rows up to there can be shown
-        return None
-
-
-def _whole(path: Path, spec: SourceSpec, most_cells: int) -> Copy | None:
     suffix = path.suffix.lower()
     if suffix in _EDITABLE:
-        return _loaded(path, most_cells)
-    if suffix in _OTHER_BOOKS:
-        book = LoadedBook(path)
-        sheets = {name: book.sheet(name).records for name in book.names if name not in book.hidden}
-        workbook = _copied(sheets, most_cells)
-        return Copy(workbook, [f"The formatting of the {suffix} file is not in this copy."]) if workbook else None
-    if suffix in CsvSource.suffixes:
-        workbook = _copied({path.stem: lambda: _csv_records(path, spec)}, most_cells)
-        return Copy(workbook, []) if workbook else None
+        return _loaded(path, most_loaded)
+    try:
+        if suffix in _OTHER_BOOKS:
+            book = LoadedBook(path)
+            sheets: dict[str, Callable[[], Records]]
+            sheets = {name: book.sheet(name).records for name in book.names if name not in book.hidden}
+            lacks = [f"The formatting of the {suffix} file is not in this copy."]
+            return _copied(sheets, most_copied, lacks)
+        if suffix in CsvSource.suffixes:
+            return _copied({path.stem: lambda: _csv_records(path, spec)}, most_copied, [], text=True)
+    except TableError:  # the import was refused for that already; the rows up to there can be shown
+        pass
     return None
 
 
@@ -94,6 +134,16 @@ def title(name: str, taken: Iterable[str]) -> str:
         end = f" {number}"
         found = plain[: _LONGEST_TITLE - len(end)] + end
     return found
+
+
+def new_sheet(workbook: Any, name: str, headers: Sequence[str]) -> Any:
+    """Return a new sheet with a header row."""
+    sheet = workbook.create_sheet(title(name, workbook.sheetnames))
+    for column, header in enumerate(headers[:_MOST_COLUMNS], start=1):
+        style_header(sheet.cell(1, column), header)
+        sheet.column_dimensions[get_column_letter(column)].width = min(max(10, len(header) + 2), 40)
+    sheet.freeze_panes = "A2"
+    return sheet
 
 
 def _loaded(path: Path, most_cells: int) -> Copy | None:
@@ -121,35 +171,24 @@ def _csv_records(path: Path, spec: SourceSpec) -> Iterator[tuple[int, Sequence[s
     yield from csv_records(opened, path)
 
 
-def _copied(sheets: Mapping[str, Callable[[], Records]], most_cells: int) -> Any | None:
-    """Return a workbook of the records, read twice: first to see how many cells they have."""
+def _copied(
+    sheets: dict[str, Callable[[], Records]], most_cells: int, lacks: list[str], *, text: bool = False
+) -> Copy | None:
+    """Return a workbook of the records, which are read now to see how many cells they have."""
     if not all(_fits(records(), most_cells) for records in sheets.values()):
         return None
-    workbook = openpyxl.Workbook()
-    workbook.remove(workbook.active)
+    copy = Copy(openpyxl.Workbook(), lacks, text=text)
+    copy.workbook.remove(copy.workbook.active)
     for name, records in sheets.items():
-        sheet = workbook.create_sheet(title(name, workbook.sheetnames))
-        for number, record in records():
-            for column, value in enumerate(record, start=1):
-                if value != "":
-                    put(sheet.cell(number, column), value)
-    return workbook
+        sheet = copy.workbook.create_sheet(title(name, copy.workbook.sheetnames))
+        copy.streamed[sheet.title] = records
+    return copy
 
 
 def _fits(records: Records, most_cells: int) -> bool:
     cells = 0
-    for _, record in records:
+    for number, record in records:
         cells += len(record)
-        if cells > most_cells or len(record) > _MOST_COLUMNS:
+        if cells > most_cells or number > _MOST_ROWS or len(record) > _MOST_COLUMNS:
             return False
     return True
-
-
-def new_sheet(workbook: Any, name: str, headers: Sequence[str]) -> Any:
-    """Return a new sheet with a header row."""
-    sheet = workbook.create_sheet(title(name, workbook.sheetnames))
-    for column, header in enumerate(headers[:_MOST_COLUMNS], start=1):
-        style_header(sheet.cell(1, column), header)
-        sheet.column_dimensions[get_column_letter(column)].width = min(max(10, len(header) + 2), 40)
-    sheet.freeze_panes = "A2"
-    return sheet
