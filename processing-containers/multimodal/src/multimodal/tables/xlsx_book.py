@@ -127,7 +127,9 @@ class StreamedBook:
             part = declares_entities(path)
             if part:
                 raise WrongFormatError(path, f"its part {part} declares a document type, which no workbook has")
-            self._book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of styles and extensions, which are not read
+                self._book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         except _OPENPYXL_FAILURES as error:
             raise _broken(path, "", error) from error
         self.names = [sheet.title for sheet in self._book.worksheets]
