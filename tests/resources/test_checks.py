@@ -34,7 +34,45 @@ def changed(resource: dict[str, Any], **elements: Any) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not ...}
 
 
-@pytest.mark.parametrize("resource", [OBSERVATION, CONDITION])
+def clinical(name: str, *codes: str) -> dict[str, Any]:
+    system = f"http://terminology.hl7.org/CodeSystem/{name}"
+    return {"coding": [{"system": system, "code": code} for code in codes]}
+
+
+STATEMENT: dict[str, Any] = {
+    "resourceType": "MedicationStatement", "status": "active", "subject": SUBJECT, "medicationCodeableConcept": CODE,
+}  # fmt: skip
+ALLERGY: dict[str, Any] = {
+    "resourceType": "AllergyIntolerance", "patient": SUBJECT, "type": "allergy", "category": ["food"],
+    "clinicalStatus": clinical("allergyintolerance-clinical", "active"),
+}  # fmt: skip
+CONSENT: dict[str, Any] = {
+    "resourceType": "Consent", "status": "active", "scope": CODE, "category": [CODE], "policyRule": CODE,
+    "dateTime": "2012-07", "patient": SUBJECT,
+}  # fmt: skip
+OTHERS: list[dict[str, Any]] = [
+    STATEMENT,
+    ALLERGY,
+    CONSENT,
+    {"resourceType": "MedicationAdministration", "status": "completed", "subject": SUBJECT,
+     "medicationCodeableConcept": CODE, "effectiveDateTime": "2012", "dosage": {"dose": {"value": 1}}},
+    {"resourceType": "Immunization", "status": "completed", "patient": SUBJECT, "vaccineCode": CODE,
+     "occurrenceString": "as a child", "recorded": "2012-07"},
+    {"resourceType": "FamilyMemberHistory", "status": "partial", "patient": SUBJECT, "relationship": CODE,
+     "condition": [{"code": CODE, "onsetString": "early"}]},
+    {"resourceType": "Specimen", "status": "available", "subject": SUBJECT, "receivedTime": "2012-07-21"},
+    {"resourceType": "EpisodeOfCare", "status": "finished", "patient": SUBJECT},
+    {"resourceType": "ServiceRequest", "status": "active", "intent": "order", "subject": SUBJECT},
+    {"resourceType": "ResearchStudy", "status": "active", "title": "x"},
+    {"resourceType": "ResearchSubject", "status": "on-study", "individual": SUBJECT,
+     "study": {"reference": "ResearchStudy/r1"}},
+    {"resourceType": "DiagnosticReport", "status": "final", "code": CODE, "subject": SUBJECT},
+    {"resourceType": "Procedure", "status": "completed", "subject": SUBJECT, "code": CODE},
+    {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, "subject": SUBJECT},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", [OBSERVATION, CONDITION, *OTHERS], ids=lambda resource: resource["resourceType"])
 def test_a_good_resource_has_no_problem(resource: dict[str, Any]) -> None:
     assert check_resource(resource) == []
     assert validate_fully(resource) == []
@@ -87,6 +125,28 @@ def test_a_good_resource_has_no_problem(resource: dict[str, Any]) -> None:
         ({"resourceType": "Encounter", "status": "finished"}, "class is required"),
         ({"resourceType": "Endpoint", "status": "active", "connectionType": {"code": "x"}}, "payloadType is required"),
         ({"resourceType": "OperationOutcome", "issue": [{"severity": "bad", "code": "invalid"}]}, "'bad' is none of"),
+        (changed(STATEMENT, status="taken"), "status 'taken' is none of"),
+        (changed(STATEMENT, medicationCodeableConcept=...), r"medication\[x\] is required"),
+        (changed(STATEMENT, dateAsserted="1.2.2012"), "is no dateTime"),
+        (changed(STATEMENT, context={"reference": "Patient/p1"}), "context refers to a Patient; allowed: Encounter"),
+        (changed(STATEMENT, subject={"reference": "http://x/fhir/Device/d1"}), "subject refers to a Device"),
+        (changed(ALLERGY, clinicalStatus=...), "ait-1"),
+        (changed(ALLERGY, verificationStatus=clinical("allergyintolerance-verification", "entered-in-error")), "ait-2"),
+        (changed(ALLERGY, clinicalStatus=clinical("condition-clinical", "active")), "clinicalStatus needs a code of"),
+        (changed(ALLERGY, category=["animals"]), "category 'animals' is none of"),
+        (changed(CONSENT, policyRule=...), "ppc-1"),
+        (changed(CONSENT, provision={"type": "maybe"}), "'maybe' is none of"),
+        (changed(OTHERS[3], dosage={"text": "x"}), "mad-1"),
+        (changed(OTHERS[4], occurrenceDateTime="2012"), r"only one occurrence\[x\]"),
+        (changed(OTHERS[5], ageString="9", bornString="x"), "fhs-1"),
+        (changed(OTHERS[5], estimatedAge=True), "fhs-2"),
+        (changed(OBSERVATION, component=[{"code": CODE, "valueInteger": 1, "valueString": "x"}]),
+         r"only one component.value\[x\]"),
+        (changed(OBSERVATION, hasMember=[{"reference": "Condition/c1"}]), "hasMember refers to a Condition"),
+        ({"resourceType": "Provenance", "target": [SUBJECT], "recorded": "2012-07-21", "agent": [{"who": SUBJECT}]},
+         "is no instant"),
+        ({"resourceType": "ConceptMap", "status": "active", "group": [{"element": [
+            {"code": "a", "target": [{"code": "b", "equivalence": "inexact"}]}]}]}, "cmd-1"),
         ({"resourceType": "Medication"}, "is none that this program writes"),
         ({}, "is none that this program writes"),
     ],

@@ -29,9 +29,12 @@ _TIME = re.compile(r"T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-](0\d|1[
 _CODE = re.compile(r"[^\s]+(\s[^\s]+)*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _URI_ELEMENTS = frozenset({"system", "url", "source", "profile"})
-_DAY_ELEMENTS = frozenset({"birthDate", "valueDate"})
-_INSTANT_ELEMENTS = frozenset({"issued", "recorded", "lastUpdated", "valueInstant"})
-_DATETIME_ELEMENTS = frozenset({"started", "start", "end", "recordedDate", "date"})
+_DAY_ELEMENTS = frozenset({"birthDate", "valueDate", "expirationDate"})
+_INSTANT_ELEMENTS = frozenset({"issued", "lastUpdated", "valueInstant"})
+_DATETIME_ELEMENTS = frozenset(
+    {"authoredOn", "date", "dateAsserted", "dateTime", "end", "lastOccurrence", "receivedTime", "recorded"}
+    | {"recordedDate", "start", "started"}
+)
 
 
 def check_resource(resource: Mapping[str, Any]) -> list[str]:

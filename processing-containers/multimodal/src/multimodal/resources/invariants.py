@@ -95,6 +95,11 @@ def _concept_map(resource: Resource) -> list[str]:
     return []
 
 
+def _provenance(resource: Resource) -> list[str]:
+    # No invariant but a type: `recorded` is an instant here, and a dateTime of an Immunization.
+    return [] if "T" in str(resource.get("recorded", "T")) else [f"recorded {resource['recorded']!r} is no instant"]
+
+
 _INVARIANTS: dict[str, Callable[[Resource], list[str]]] = {
     "Observation": _observation,
     "Condition": _condition,
@@ -103,4 +108,5 @@ _INVARIANTS: dict[str, Callable[[Resource], list[str]]] = {
     "FamilyMemberHistory": _family,
     "MedicationAdministration": _administration,
     "ConceptMap": _concept_map,
+    "Provenance": _provenance,
 }
