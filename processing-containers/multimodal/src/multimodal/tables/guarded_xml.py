@@ -48,7 +48,10 @@ def attribute(attributes: Mapping[str, str], name: str, uri: str = "") -> str:
     if name in attributes:
         return attributes[name]
     ending = f" {name}"
-    return next((value for key, value in attributes.items() if key.endswith(ending)), "")
+    for key in attributes:
+        if key.endswith(ending):
+            return attributes[key]
+    return ""
 
 
 @dataclass(slots=True)

@@ -128,6 +128,7 @@ class Transactions:
         self._above = (NOWHERE, NOWHERE, NOWHERE)
         self._extra: dict[str, str] = {}
         self._removed = False
+        self._key: Key = ()
 
     def take(self, group: Group) -> None:
         """Apply one group, or the removal of one level."""
@@ -174,9 +175,11 @@ class Transactions:
             for prefix, level in zip(("", "StudyEventData.", "FormData."), above, strict=True):
                 self._extra |= _extra(prefix, level)
             self._removed = any(level.transaction == REMOVE for level in above)
+            self._key = group.key[:-1]
         extra = self._extra | _extra("ItemGroupData.", group.group)
         removed = self._removed or group.group.transaction == REMOVE
-        return Record(group.group.line, group.study.get("StudyOID"), group.key, {}, extra, [], removed)
+        key = (*self._key, group.group.repeat("ItemGroupRepeatKey"))
+        return Record(group.group.line, group.study.get("StudyOID"), key, {}, extra, [], removed)
 
     def _remove_below(self, group: Group) -> None:
         """Mark the rows of a subject, event or form as removed."""
@@ -214,11 +217,11 @@ def _transaction(group: Group) -> str:
 def _first_of_each(items: list[Item]) -> tuple[dict[str, Cell], list[tuple[str, str, int]]]:
     found: dict[str, Cell] = {}
     twice = []
-    for item in items:
-        if item.oid in found:
-            twice.append((item.oid, item.value, item.line))
-        elif item.transaction != REMOVE:
-            found[item.oid] = (item.value, item.line, item.unit)
+    for oid, value, line, unit, attributes in items:
+        if oid in found:
+            twice.append((oid, value, line))
+        elif attributes.get("TransactionType") != REMOVE:
+            found[oid] = (value, line, unit)
     return found, twice
 
 
