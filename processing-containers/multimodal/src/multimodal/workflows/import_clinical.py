@@ -19,7 +19,7 @@ from multimodal.model.errors import ConfigurationError, DataRefusedError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import WorkflowResult
 from multimodal.resources.provenance import TARGETS, provenances
-from multimodal.tables.redcap_api import fetch_export
+from multimodal.tables.redcap_api import DICTIONARY, fetch_export
 from multimodal.transport.stores import Stores
 from multimodal.workflows.ledger import read_ledger
 from multimodal.workflows.manifests import manifest_in
@@ -104,7 +104,11 @@ def import_clinical(
     ledger = read_ledger(bucket, mapping.id)
     versions = {"kaapana-multimodal": version("kaapana-multimodal")}
     with TemporaryDirectory() as scratch:
-        tables = [*files] or _fetched(mapping, stores, Path(scratch, "fetched"), progress)
+        tables = [*files]
+        if not tables:
+            tables = _fetched(mapping, stores, Path(scratch, "fetched"), progress)
+            # The project's dictionary came with its records, whatever file the mapping names for other imports.
+            mapping = replace(mapping, source=replace(mapping.source, dictionary=Path(scratch, "fetched", DICTIONARY)))
         hashes = {"mapping": mapping.sha256, **{file.name: _sha256(file) for file in tables if file.is_file()}}
         diff = Path(scratch, "diff.csv")
         told = Told(mapping, tables, hashes, versions, bucket, report_dir, run_id, dry_run, ledger, diff)
