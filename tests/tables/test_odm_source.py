@@ -93,6 +93,14 @@ def test_vendor_attributes_become_columns(tmp_path: Path) -> None:
     assert {"StudySubjectID", "StudyEventData.StartDate"} <= table.given
 
 
+def test_a_form_without_rows_has_the_columns_of_vendors_too(tmp_path: Path) -> None:
+    metadata = """<Study OID="S.1"><MetaDataVersion OID="v1" Name="v1"><ItemGroupDef OID="IG.2" Name="x" Repeating="No">
+    <ItemRef ItemOID="I.1"/></ItemGroupDef></MetaDataVersion></Study>"""
+    found = tables(tmp_path, metadata + group(value("I.1", "a"), above='oc:StudySubjectID="S-001"'))
+    assert "StudySubjectID" in found["IG.2"].headers
+    assert list(found["IG.2"].rows) == []
+
+
 def test_nulls_count_as_answers_and_empty_groups_not(tmp_path: Path) -> None:
     body = group('<ItemData ItemOID="I.1" Value="7" IsNull="Yes"/>') + group("", subject="2")
     (row,) = tables(tmp_path, body)["IG.1"].rows

@@ -96,11 +96,10 @@ class RecordFile:
 
 @dataclass(slots=True)
 class FormColumns:
-    """What was met in the data of one item group: its items, those with units of their own, and further attributes."""
+    """What was met in the data of one item group: its items, and those with units of their own."""
 
     items: dict[str, None] = field(default_factory=dict)
     with_unit: set[str] = field(default_factory=set)
-    extra: dict[str, str] = field(default_factory=dict)
 
 
 class Transactions:
@@ -119,6 +118,8 @@ class Transactions:
     def __init__(self, *, transactional: bool) -> None:
         self.file = RecordFile()
         self.columns: dict[str, FormColumns] = {}
+        # Headers of what vendors add, for all forms: the subject's identifier may be one, also where no row has it.
+        self.extra: dict[str, str] = {}
         self.studies: Counter[str] = Counter()
         self.removed_unknown = 0
         self._transactional = transactional
@@ -138,7 +139,7 @@ class Transactions:
         form, record = group.group.get("ItemGroupOID"), self._record(group)
         self.studies[record.study] += 1
         columns = self.columns.setdefault(form, FormColumns())
-        columns.extra.update(record.extra)
+        self.extra.update(record.extra)
         for oid, _, _, unit, _ in group.items:
             columns.items[oid] = None
             if unit:

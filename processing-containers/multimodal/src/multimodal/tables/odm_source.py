@@ -64,7 +64,7 @@ def _table(document: OdmDocument, form: str, transactions: Transactions) -> Tabl
     with_unit = [
         oid for oid in items if oid in met.with_unit or (oid in definitions.items and definitions.items[oid].units)
     ]
-    given = tuple(dict.fromkeys((*_GIVEN, *met.extra, *(oid + UNIT for oid in with_unit))))
+    given = tuple(dict.fromkeys((*_GIVEN, *transactions.extra, *(oid + UNIT for oid in with_unit))))
     clash = [oid for oid in items if oid in given]
     if clash:
         raise HeaderError(document.path, f"an item of {form} is called {clash[0]!r}, as a key is; rename the item")
