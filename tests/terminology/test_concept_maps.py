@@ -112,7 +112,8 @@ def test_the_same_table_gives_the_same_resource() -> None:
 WORDS = st.from_regex(r"[A-Za-z0-9.<>+\-]{1,6}( [a-zäé]{1,4})?", fullmatch=True)
 CODES = st.from_regex(r"[A-Za-z0-9.\-]{1,8}", fullmatch=True)
 SYSTEMS = st.sampled_from([SCT, "http://loinc.org", "urn:local"])
-CONCEPTS = st.builds(Concept, SYSTEMS, CODES, st.sampled_from(["", "Name", "Größe (cm)"]))
+VERSIONS = st.sampled_from(["", "", "2024"])
+CONCEPTS = st.builds(Concept, SYSTEMS, CODES, st.sampled_from(["", "Name", "Größe (cm)"]), VERSIONS)
 EQUIVALENT = st.sampled_from([name for name in EQUIVALENCES if name not in WITHOUT_TARGET])
 OTHERWISE: st.SearchStrategy[Otherwise] = st.sampled_from(["error", "text", "drop"]) | st.lists(
     CONCEPTS, min_size=1, max_size=2, unique_by=lambda concept: concept.system

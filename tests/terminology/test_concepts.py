@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from multimodal.terminology.concepts import Concept, ConceptError, codeable, parse_concept
+from multimodal.resources.checks import check_resource
+from multimodal.terminology.concepts import Concept, ConceptError, codeable, is_concept, parse_concept
 
 
 def test_a_concept_has_system_code_and_display() -> None:
@@ -47,3 +50,37 @@ def test_several_codings_share_one_text() -> None:
     both = codeable(Concept("a", "1"), Concept("b", "2", "Two"), text="Mine")
     assert both["text"] == "Mine"
     assert [coding["code"] for coding in both["coding"]] == ["1", "2"]
+
+
+def test_a_version_and_a_code_with_blanks() -> None:
+    """FSH: SYSTEM|version#code, and a code with blanks in quotation marks."""
+    concept = parse_concept('ICD10GM|2024#C34.1 "Oberlappen"')
+    assert concept.coding == {
+        "system": "http://fhir.de/CodeSystem/bfarm/icd-10-gm", "version": "2024", "code": "C34.1",
+        "display": "Oberlappen",
+    }  # fmt: skip
+    assert parse_concept('http://x.org/cs|1.0#"two words"').code == "two words"
+    for wrong in ('SCT#"a  b"', 'SCT#" a"', "SCT|#1", "SCT|1|2#1", 'SCT#""'):
+        with pytest.raises(ConceptError):
+            parse_concept(wrong)
+
+
+CODES = st.from_regex(r"[^\s#\"]{1,8}", fullmatch=True)
+
+
+@given(st.sampled_from(["SCT", "LNC", "urn:oid:1.2.3", "http://x.org/cs"]), CODES, st.text(max_size=10), st.booleans())
+def test_what_is_written_is_read(system: str, code: str, display: str, versioned: bool) -> None:
+    display = " ".join(display.split())
+    concept = parse_concept(f"{system}{'|2' if versioned else ''}#{code}" + (f' "{display}"' if display else ""))
+    assert (concept.code, concept.display, concept.version) == (code, display, "2" if versioned else "")
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30) | st.text(alphabet='SCT#|"1 :x', max_size=12))
+def test_any_text_is_a_concept_or_refused(text: str) -> None:
+    try:
+        concept = parse_concept(text)
+    except ConceptError:
+        return
+    assert is_concept(text)
+    assert check_resource({"resourceType": "Observation", "status": "final", "code": concept.codeable}) == []

@@ -72,33 +72,34 @@ def concept_map_of(table: TranslationTable, *, mapping_id: str, name: str = "") 
 
 
 def _groups(table: TranslationTable) -> list[Json]:
-    """Return one group for each target code system, in the order in which the table names them."""
-    groups: dict[str, Json] = {}
-    for source, system, target in _targets(table):
-        group = groups.setdefault(system, {"element": {}})
+    """Return one group for each target code system and version, in the order in which the table names them."""
+    groups: dict[tuple[str, str], Json] = {}
+    for source, into, target in _targets(table):
+        group = groups.setdefault(into, {"element": {}})
         group["element"].setdefault(source, []).append(target)
     made = []
-    for system, group in groups.items():
-        head = {name: uri for name, uri in (("source", table.source_system), ("target", system)) if uri}
+    for (system, version), group in groups.items():
+        named = (("source", table.source_system), ("target", system), ("targetVersion", version))
+        head = {name: text for name, text in named if text}
         elements = [{"code": source, "target": targets} for source, targets in group["element"].items()]
-        made.append({**head, "element": elements, **_unmapped(table.otherwise, system)})
+        made.append({**head, "element": elements, **_unmapped(table.otherwise, system, version)})
     return made
 
 
-def _targets(table: TranslationTable) -> Iterator[tuple[str, str, Json]]:
+def _targets(table: TranslationTable) -> Iterator[tuple[str, tuple[str, str], Json]]:
     for source, entry in table.entries.items():
         _check_code(source)
         for one in (entry, *entry.also):
-            system = one.target.system if isinstance(one.target, Concept) else ""
-            yield source, system, _target(one)
-    first = next((_system(entry) for entry in table.entries.values()), "")
+            yield source, _system(one), _target(one)
+    first = next((_system(entry) for entry in table.entries.values()), ("", ""))
     for source, comment in table.unmatched.items():
         _check_code(source)
         yield source, first, {"equivalence": "unmatched", **({"comment": comment} if comment else {})}
 
 
-def _system(entry: Translation) -> str:
-    return entry.target.system if isinstance(entry.target, Concept) else ""
+def _system(entry: Translation) -> tuple[str, str]:
+    target = entry.target
+    return (target.system, target.version) if isinstance(target, Concept) else ("", "")
 
 
 def _check_code(source: str) -> None:
@@ -116,12 +117,12 @@ def _target(one: Translation) -> Json:
     return made | ({"comment": comment} if comment else {})
 
 
-def _unmapped(otherwise: Otherwise, system: str) -> Json:
+def _unmapped(otherwise: Otherwise, system: str, version: str) -> Json:
     """Return what the group says of other values in the terms of FHIR, as far as FHIR has them."""
     if otherwise == "text":
         return {"unmapped": {"mode": "provided"}}
     for concept in otherwise if isinstance(otherwise, tuple) else ():
-        if concept.system == system:
+        if (concept.system, concept.version) == (system, version):
             return {"unmapped": {"mode": "fixed", "code": concept.code} | _shown(concept)}
     return {}
 
@@ -193,26 +194,28 @@ class _Reader:
             return str(extension["valueCode"])
         if extension is not None:
             codings = extension["valueCodeableConcept"]["coding"]
-            return tuple(Concept(one["system"], one["code"], one.get("display", "")) for one in codings)
+            return tuple(
+                Concept(one["system"], one["code"], one.get("display", ""), one.get("version", "")) for one in codings
+            )
         found = set(self.otherwise)
         if len(found) > 1:
             raise self._error("its groups treat unmapped values differently; declare `otherwise`")
         return found.pop() if found else "error"
 
     def _group(self, group: Json) -> None:
-        system = group.get("target", "")
+        system, version = group.get("target", ""), group.get("targetVersion", "")
         unmapped = group.get("unmapped", {})
         if unmapped.get("mode") == "other-map":
             raise self._error("refers to another map for unmapped values, which is not supported")
         if unmapped.get("mode") == "provided":
             self.otherwise.append("text")
         elif unmapped.get("mode") == "fixed":
-            self.otherwise.append((Concept(system, unmapped["code"], unmapped.get("display", "")),))
+            self.otherwise.append((Concept(system, unmapped["code"], unmapped.get("display", ""), version),))
         for element in group["element"]:
             for target in element.get("target", [{"equivalence": "unmatched"}]):
-                self._add(str(element["code"]), system, target)
+                self._add(str(element["code"]), system, version, target)
 
-    def _add(self, source: str, system: str, target: Json) -> None:
+    def _add(self, source: str, system: str, version: str, target: Json) -> None:
         equivalence = target["equivalence"]
         comment = target.get("comment", "")
         if equivalence not in EQUIVALENCES:
@@ -225,7 +228,7 @@ class _Reader:
         code, display = target.get("code", ""), target.get("display", "")
         if not code and (system or not display):
             raise self._error(f"{source!r}: a target has no code")
-        meant: Concept | str = Concept(system, code, display) if system else code or display
+        meant: Concept | str = Concept(system, code, display, version) if system else code or display
         if not join(self.entries, source, Translation(meant, equivalence, "" if comment == _NO_COMMENT else comment)):
             raise self._error(f"{source!r} has two targets in {system or 'one code system'}")
 

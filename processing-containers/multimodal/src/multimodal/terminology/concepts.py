@@ -12,7 +12,8 @@ from importlib.resources import files
 from typing import Any
 
 _FSH = re.compile(
-    r'(?P<system>[A-Za-z][A-Za-z0-9_-]*|[a-z][a-z0-9+.-]*:[^\s#]+)#(?P<code>[^\s#"]+)(\s+"(?P<display>.*)")?'
+    r"(?P<system>[A-Za-z][A-Za-z0-9_-]*|[a-z][a-z0-9+.-]*:[^\s#|]+)(\|(?P<version>[^\s#|]+))?"
+    r'#((?P<code>[^\s#"]+)|"(?P<quoted>[^\s"]+( [^\s"]+)*)")(\s+"(?P<display>.*)")?'
 )
 
 
@@ -32,16 +33,21 @@ class Concept:
         The code in it.
     display : str
         Its name, empty where none is given.
+    version : str
+        Version of the code system, e.g. ``2024`` of ICD-10-GM; empty where none is given.
     """
 
     system: str
     code: str
     display: str = ""
+    version: str = ""
 
     @property
     def coding(self) -> dict[str, str]:
         """FHIR Coding (https://hl7.org/fhir/R4/datatypes.html#Coding)."""
         coding = {"system": self.system, "code": self.code}
+        if self.version:
+            coding["version"] = self.version
         if self.display:
             coding["display"] = self.display
         return coding
@@ -85,7 +91,8 @@ def parse_concept(text: str, systems: Mapping[str, str] | None = None) -> Concep
     Parameters
     ----------
     text : str
-        ``PREFIX#code "display"``; in place of the prefix the URI of the code system may stand.
+        ``PREFIX#code "display"`` or ``PREFIX|version#code``; in place of the prefix the URI of the code system may
+        stand. A code with blanks stands in quotation marks.
     systems : mapping of str to str, optional
         Prefixes of the mapping file; they come before the known ones.
 
@@ -101,7 +108,7 @@ def parse_concept(text: str, systems: Mapping[str, str] | None = None) -> Concep
     uri = prefix if ":" in prefix else (systems or {}).get(prefix) or code_systems().get(prefix)
     if uri is None:
         raise ConceptError(f"unknown code system {prefix!r} in {text!r}{known_systems(prefix, systems)}")
-    return Concept(uri, match["code"], match["display"] or "")
+    return Concept(uri, match["code"] or match["quoted"], match["display"] or "", match["version"] or "")
 
 
 def known_systems(prefix: str, systems: Mapping[str, str] | None = None) -> str:

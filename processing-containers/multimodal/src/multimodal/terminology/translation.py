@@ -166,7 +166,7 @@ def read_table_file(
     Parameters
     ----------
     path : Path
-        UTF-8; the column `system` holds a URI or a prefix.
+        UTF-8; the column `system` holds a URI or a prefix, with ``|version`` where it matters.
     name, otherwise, systems, ignore_case
         See `TranslationTable` and `parse_concept`.
 
@@ -232,7 +232,8 @@ def _add(
     if equivalence in WITHOUT_TARGET:
         unmatched[source] = comment
         return
-    system, code = row["system"].strip(), row["code"].strip()
+    system, _, version = row["system"].strip().partition("|")
+    code = row["code"].strip()
     uri = system if ":" in system else systems.get(system)
     if uri is None and system:
         raise ConfigurationError(
@@ -240,7 +241,7 @@ def _add(
         )
     if not code:
         raise ConfigurationError("the code is missing", file=path, line=line)
-    target: Concept | str = Concept(uri, code, row["display"].strip()) if uri else code
+    target: Concept | str = Concept(uri, code, row["display"].strip(), version) if uri else code
     if not join(entries, source, Translation(target, equivalence, comment)):
         problem = f"the source value {source!r} stands twice; a second line of a value names another code system"
         raise ConfigurationError(problem, file=path, line=line)
