@@ -181,7 +181,11 @@ def _with_text(argument: Evaluate, apply: Callable[[str], Any]) -> Evaluate:
 
 
 def _day(value: Any) -> dt.date:
-    return dt.date.fromisoformat(plain(value)[:10])
+    text = plain(value)
+    try:
+        return dt.date.fromisoformat(text[:10])
+    except ValueError as error:
+        raise ValueError(f"{text!r} does not say which day") from error
 
 
 def _add_days(arguments: Arguments, _: Constants, __: Scope) -> Evaluate:

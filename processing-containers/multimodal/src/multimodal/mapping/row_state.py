@@ -10,6 +10,7 @@ from multimodal.mapping.cells import translate
 from multimodal.mapping.dates import days_after
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.expressions import Expression
+from multimodal.mapping.hiding import moved
 from multimodal.mapping.plan import Effective
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
@@ -38,6 +39,10 @@ class FormCells:
         Typed reader of each column, None for a missing cell.
     noted : callable
         Told column, kind and value of what a person should know.
+    dated : frozenset of str
+        Columns in the mapping whose values are dates that are moved.
+    hide : callable
+        Gives what stands for a row's key in resource ids.
     dates : dict
         Dates that were read, by what says how to read them, and text; an error where the text is none.
     """
@@ -45,6 +50,8 @@ class FormCells:
     headers: Mapping[str, str]
     readers: Mapping[str, Read]
     noted: Noted
+    dated: frozenset[str] = frozenset()
+    hide: Callable[[str], str] = str
     dates: dict[tuple[int, str], str | CellError] = field(default_factory=dict)
 
     def date(self, effective: Effective, text: str) -> str:
@@ -107,6 +114,8 @@ class RowState:
         Those of its statements that were asked for, by id of the `Effective`: as text, and as JSON.
     hashed : hash
         Of what the ids of this row's Observations begin with; see `identity.begun`.
+    days : int
+        By which its dates are moved.
     mark : int
         Stands for status and encounter in the kind of an Observation; a multiple of 4.
     """
@@ -115,6 +124,7 @@ class RowState:
         "_cells",
         "_reported",
         "dates",
+        "days",
         "encounter",
         "encounter_json",
         "hashed",
@@ -142,6 +152,7 @@ class RowState:
         self.encounter_json = b""
         self.hashed: Any = None
         self.mark = 0
+        self.days = 0
         self.references: Mapping[str, dict[str, Any] | list[dict[str, Any]]] = _NONE
         self.members: dict[str, list[dict[str, Any]]] = {}
         self.issues: list[Issue] = []
@@ -179,10 +190,15 @@ class RowState:
         """Return the typed value of a cell; a wrong one is reported and None."""
         text = self.text(column)
         try:
-            return self._cells.readers[column](text)
+            value = self._cells.readers[column](text)
+            return moved(value, self.days) if self.days and value and column in self._cells.dated else value
         except CellError as error:
             self.report(error, self._cells.headers.get(column, column), text)
             return None
+
+    def hide(self, key: str) -> str:
+        """Return what stands for a key in resource ids."""
+        return self._cells.hide(key)
 
     def lookup(self, table: TranslationTable, text: str) -> Any:
         """Return what `text` means in `table`."""
@@ -214,7 +230,7 @@ class RowState:
 
     def _date_of(self, effective: Effective) -> str | None:
         if effective.fixed:
-            return effective.fixed
+            return moved(effective.fixed, self.days)
         if effective.events:
             # Of ODM, `event` says the repetition too; the visit has the event's own name.
             event = self.row.visit[1] if len(self.row.visit) > 1 else self.row.event
@@ -227,7 +243,7 @@ class RowState:
             return None
         try:
             date = self._cells.date(effective, text)
-            return days_after(date, days) if days else date
+            return moved(days_after(date, days) if days else date, self.days)
         except CellError as error:
             self.report(error, self._cells.headers.get(column, column), text)
             return None
@@ -241,7 +257,6 @@ class RowState:
         try:
             return expression.evaluate(self)
         except CellError as error:
-            column = expression.columns[0] if len(expression.columns) == 1 else ", ".join(expression.columns)
-            value = self.text(column) if len(expression.columns) == 1 else ""
-            self.report(error, self._cells.headers.get(column, column), value)
+            headers = ", ".join(self._cells.headers.get(column, column) for column in expression.columns)
+            self.report(error, headers, ", ".join(map(self.text, expression.columns)))
             return None
