@@ -161,7 +161,7 @@ class _RecordsFile:
                     problems.append(misplaced)
                 elif not where.instrument or not shape.form or where.instrument == shape.form:
                     row = self._row(number, record, where, shape, columns)
-                if report:
+                if report and not misplaced:
                     problems.extend(self._strays(record, where))
             if problems and report:
                 values = ragged.values if ragged else dict(zip(self._names, record, strict=True))
@@ -230,9 +230,12 @@ class _RecordsFile:
         """Yield the values of other forms in the row of a repeating one, where REDCap has none: shifted cells."""
         if not where.instrument or not self._forms:
             return
+        options = self._project.dictionary.option_of if self._project else {}
         for name, form in self._forms.items():
             text = record[self._at[name]]
-            if text and form not in ("", where.instrument) and text != "0":
+            if text and form not in ("", where.instrument):
+                if text == "0" and (name in options or name == f"{form}_complete"):
+                    continue  # older exports write these zeros everywhere
                 message = f"the row is of the form {where.instrument}, this value is in a column of {form}; not used"
                 yield _issue(IssueCode.RAGGED_ROW, message, where, self._original[self._at[name]], text)
 
