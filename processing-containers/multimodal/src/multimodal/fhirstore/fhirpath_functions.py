@@ -52,29 +52,66 @@ def constant(value: Any) -> Evaluate:
     return lambda nodes, index: found
 
 
+class Members:
+    """The elements along a chain of names, from some focus.
+
+    Nearly all paths are such chains over a single resource without repeated elements on the way, so that is walked
+    directly; what does not fit is gathered step by step.
+    """
+
+    def __init__(self, focus: Evaluate, names: tuple[str, ...]) -> None:
+        self.focus = focus
+        self.names = names
+        self._steps = [(name, name in CHOICES) for name in names]
+
+    def __call__(self, nodes: Nodes, index: int) -> Nodes:
+        """Return the elements."""
+        if self.focus is not this:
+            nodes = self.focus(nodes, index)
+        if len(nodes) == 1:
+            node = nodes[0]
+            for name, choice in self._steps:
+                if node.__class__ is list and len(node) == 1:
+                    node = node[0]
+                if node.__class__ is not dict:
+                    break
+                found = node.get(name)
+                if found is None:
+                    if choice or node.get("resourceType") == name:
+                        break
+                    return []
+                node = found
+            else:
+                return node if node.__class__ is list else [node]
+        for name, choice in self._steps:
+            nodes = _step(nodes, name, choice)
+        return nodes
+
+
 def members(focus: Evaluate, name: str) -> Evaluate:
     """Return the element `name` of all nodes."""
-    choice = name in CHOICES
+    if isinstance(focus, Members):
+        return Members(focus.focus, (*focus.names, name))
+    return Members(focus, (name,))
 
-    def step(nodes: Nodes, index: int) -> Nodes:
-        found: Nodes = []
-        for node in focus(nodes, index):
-            if node.__class__ is not dict:
-                continue
-            value = node.get(name)
-            if value is None:
-                # A path may begin with the type of its resource: Patient.name.
-                if choice:
-                    found.extend(node[key] for key in node if key.startswith(name) and key[len(name)].isupper())
-                elif node.get("resourceType") == name:
-                    found.append(node)
-            elif value.__class__ is list:
-                found.extend(value)
-            else:
-                found.append(value)
-        return found
 
-    return step
+def _step(nodes: Nodes, name: str, choice: bool) -> Nodes:
+    found: Nodes = []
+    for node in nodes:
+        if node.__class__ is not dict:
+            continue
+        value = node.get(name)
+        if value is None:
+            # A path may begin with the type of its resource: Patient.name.
+            if choice:
+                found.extend(node[key] for key in node if key.startswith(name) and key[len(name)].isupper())
+            elif node.get("resourceType") == name:
+                found.append(node)
+        elif value.__class__ is list:
+            found.extend(value)
+        else:
+            found.append(value)
+    return found
 
 
 def of_type(typed: Evaluate, untyped: Evaluate, type_: str) -> Evaluate:
