@@ -28,9 +28,13 @@ class Cells:
         self.values = values
         self.subject = {"reference": "Patient/p1"}
         self.item = "item"
+        self.notes: list[tuple[str, str, str]] = []
 
     def typed(self, column: str) -> Any:
         return self.values.get(column)
+
+    def note(self, what: str, kind: str, value: str) -> None:
+        self.notes.append((what, kind, value))
 
     def reference(self, name: str) -> dict[str, Any] | None:
         return {"reference": f"Condition/{name}"}
@@ -171,6 +175,12 @@ def test_a_wrong_type_is_an_error_of_the_row(text: str, values: dict[str, Any]) 
 def test_an_item_is_known_where_each_is() -> None:
     expression = compile_text("{{ lower(item()) ~ '!' }}", dataclasses.replace(SCOPE, each=True))
     assert expression.evaluate(Cells()) == "item!"
+
+
+def test_a_text_that_a_pattern_does_not_fit_is_counted() -> None:
+    row = Cells(a="abc")
+    assert compile_text("{{ regex(col('a'), '[0-9]+') }}", SCOPE).evaluate(row) is None
+    assert row.notes == [("regex [0-9]+", "no match", "")]
 
 
 def test_no_pattern_stalls() -> None:

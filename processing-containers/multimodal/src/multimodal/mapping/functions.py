@@ -275,7 +275,17 @@ def _regex(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
         capture = Capture(pattern, group)
     except PatternError as error:
         raise ExpressionError(f"no regular expression: {pattern!r} {error}") from error
-    return _with_text(arguments[0], capture.of)
+
+    def captured(env: Env) -> str | None:
+        value = arguments[0](env)
+        if value is None:
+            return None
+        found = capture.of(plain(value))
+        if found is None:
+            env.note(f"regex {pattern}", "no match", "")  # without the text, which may name a person
+        return found
+
+    return captured
 
 
 def _item(_: Arguments, __: Constants, scope: Scope) -> Evaluate:

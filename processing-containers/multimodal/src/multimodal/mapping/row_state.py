@@ -200,6 +200,10 @@ class RowState:
         """Return what stands for a key in resource ids."""
         return self._cells.hide(key)
 
+    def note(self, what: str, kind: str, value: str) -> None:
+        """Count what a person should know of and no row has to answer for."""
+        self._cells.noted(what, kind, value)
+
     def lookup(self, table: TranslationTable, text: str) -> Any:
         """Return what `text` means in `table`."""
         return translate(table, text, lambda kind, value: self._cells.noted(f"table {table.name}", kind, value))

@@ -33,6 +33,9 @@ class Env(Protocol):
     def member_references(self, name: str) -> list[dict[str, Any]]:
         """Return references to the Observations of this row that are members of `name`."""
 
+    def note(self, what: str, kind: str, value: str) -> None:
+        """Count what a person should know of: of `what` (a function) the kind, and the text."""
+
     def lookup(self, table: TranslationTable, text: str) -> Any:
         """Return what `text` means in `table`."""
 

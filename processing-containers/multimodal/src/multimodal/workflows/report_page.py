@@ -16,7 +16,7 @@ _VALUES_SHOWN = 30
 _NAMES_SHOWN = 200
 _KINDS = {
     "inexact": "mapped inexactly", "text": "kept as text", "missing": "missing", "otherwise": "not in the table",
-    "dropped": "dropped", "reference left out": "references left out",
+    "dropped": "dropped", "reference left out": "references left out", "no match": "did not fit the pattern",
 }  # fmt: skip
 _CHANGES = ("created", "updated", "unchanged", "deleted", "absent")
 _CHANGING = ("updated", "deleted")
