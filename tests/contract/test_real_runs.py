@@ -75,6 +75,15 @@ def test_a_dry_run_stores_nothing_and_joins_nothing(home: AirflowHome) -> None:
     assert run.tasks == {"import-clinical": "success", "join-metadata": "skipped"}, run.log.read_text()[-2000:]
 
 
+def test_draft_mapping(home: AirflowHome, cohort: Path, stores_file: Path) -> None:
+    bucket = open_bucket(load_stores(stores_file).get("bucket"))
+    bucket.write("tables/clinical.csv", (cohort / "clinical.csv").read_bytes())
+    run = run_dag("draft-mapping", {"name": "a-draft", "files": ["tables/clinical.csv"]}, home)
+    assert (run.state, run.tasks) == ("success", {"draft-mapping": "success"}), run.log.read_text()[-2000:]
+    assert b"fhirmap: 1" in bucket.read("fhir-mappings/drafts/a-draft.yaml")
+    assert (run.folder / "draft-mapping" / "preview.html").is_file()
+
+
 def test_extract_radiomics(home: AirflowHome, scan: dict[str, str], clinical: FhirServer, stores_file: Path) -> None:
     run = run_dag("extract-radiomics", {"identifiers": [scan["mask"]]}, home)
     assert set(run.tasks.values()) == {"success"}, run.log.read_text()[-2000:]

@@ -15,7 +15,7 @@ from multimodal.dicomweb import open_dicomweb
 from multimodal.host.context import TaskContext, make_context
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.ids import hash_uid
-from multimodal.model.results import Status
+from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import load_profile, profile_names
 from multimodal.tasks import TASKS, load_task
 from multimodal.transport.stores import load_stores
@@ -68,6 +68,26 @@ def test_import_clinical_says_what_was_not_picked(tmp_path: Path, conf: dict[str
     stores.write_text(f"stores:\n  bucket: {{kind: folder, path: '{tmp_path}/bucket'}}\n")
     with pytest.raises(ConfigurationError, match=problem):
         load_task("import-clinical")(context("import-clinical", tmp_path, stores, conf=conf, DAG_ID="import-clinical"))
+
+
+def test_draft_mapping_takes_tables_only(tmp_path: Path) -> None:
+    (tmp_path / "bucket/tables").mkdir(parents=True)
+    (tmp_path / "bucket/tables/a.csv").write_text("patient_id;weight_kg\n1;80\n")
+    (tmp_path / "bucket/tables/a.yaml").write_text("fhirmap: 1\n")
+    stores = tmp_path / "stores.yaml"
+    stores.write_text(f"stores:\n  bucket: {{kind: folder, path: '{tmp_path}/bucket'}}\n")
+
+    def run(*keys: str) -> WorkflowResult:
+        conf = {"workflow_form": {"name": "a-study"}, "backend_form": {"selectedFilesAndFolders": list(keys)}}
+        given = context("draft-mapping", tmp_path, stores, conf=conf, DAG_ID="draft-mapping")
+        return load_task("draft-mapping")(given)
+
+    with pytest.raises(ConfigurationError, match="pick at least one table"):
+        run()
+    with pytest.raises(ConfigurationError, match=r"a\.yaml is a mapping already"):
+        run("tables/")
+    assert run("tables/a.csv").counts["columns proposed"] == 2
+    assert (tmp_path / "bucket/fhir-mappings/drafts/a-study.yaml").is_file()
 
 
 def test_nothing_is_joined_after_a_dry_run(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def check_mapping(mapping_file: Path, files: Sequence[Path] = (), *, progress: P
     if todos := find_todos(mapping_file):
         raise UndecidedError(mapping_file, todos)
     mapping = load_mapping(mapping_file)
-    verbs = Counter(column.verb for column in mapping.columns.values())
+    verbs = dict(Counter(column.verb for column in mapping.columns.values()))
     if not files:
         return CheckResult(mapping.id, verbs)
     return _held_to_tables(mapping, verbs, run_mapping(mapping, files, progress=progress))

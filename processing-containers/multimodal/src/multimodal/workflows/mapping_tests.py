@@ -118,12 +118,13 @@ def _run(mapping_file: Path, given: Path, study: str, *, update: bool, first: bo
         rows = run.rows
     except MultimodalError as error:
         return StudyTest(study + variant, 0, 0, 0, (str(error),), False, time.perf_counter() - started)
-    errors = expected / f"errors{variant}.csv"
-    errors = errors if not variant or errors.is_file() else expected / _ERRORS
+    own = expected / f"errors{variant}.csv"  # only where they differ from those of the first input
     if update and first:
         _write(expected / _RESOURCES, _ndjson(resources))
-    if update:
-        _write(errors, _csv(issues))
+        _write(own, _csv(issues))
+    elif update and list(_text_difference(expected / _ERRORS, _csv(issues))):
+        _write(own, _csv(issues))
+    errors = own if own.is_file() else expected / _ERRORS
     lines = [*_resource_differences(expected / _RESOURCES, resources), *_text_difference(errors, _csv(issues))]
     counts = (rows, len(resources), len(issues))
     return StudyTest(study + variant, *counts, tuple(lines), update, time.perf_counter() - started)

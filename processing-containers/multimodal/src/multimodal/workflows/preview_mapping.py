@@ -87,12 +87,14 @@ def preview_mapping(mapping_file: Path, files: Sequence[Path], *, rows: int = 5)
     chosen: list[RowResult] = []
     patients: dict[str, Serialised] = {}
     wanted: set[str] = set()
+    places: set[tuple[str, int, tuple[str, ...]]] = set()
     for count, result in enumerate(run_mapping(mapping, files)):
         # What several rows say of one patient is one Patient, which comes after all rows.
         patients |= {made.id: made for made in result.resources if made.type == "Patient" and made.id in wanted}
         seen[result.row.sheet] += 1
-        if seen[result.row.sheet] <= rows and not _united(result):
+        if seen[result.row.sheet] <= rows and _place(result) not in places:
             chosen.append(result)
+            places.add(_place(result))
             wanted.add(result.patient)
             patients |= {made.id: made for made in result.resources if made.type == "Patient"}
         elif count > _MOST_ROWS and len(seen) >= len(mapping.forms):
@@ -101,9 +103,9 @@ def preview_mapping(mapping_file: Path, files: Sequence[Path], *, rows: int = 5)
     return Preview(mapping.title or mapping.id, tuple(_row(mapping, result, patients, shown) for result in chosen))
 
 
-def _united(result: RowResult) -> bool:
-    """Whether this is no row but what several rows together say: a Patient, an Encounter."""
-    return bool(result.resources) and all(made.type in {"Patient", "Encounter"} for made in result.resources)
+def _place(result: RowResult) -> tuple[str, int, tuple[str, ...]]:
+    """Return what tells the row of a result; what several rows say together comes again under the first of them."""
+    return result.row.sheet, result.row.number, result.row.key
 
 
 def _row(
