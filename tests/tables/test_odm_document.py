@@ -108,6 +108,16 @@ def test_typed_values_units_and_nulls(tmp_path: Path) -> None:
     assert found[3].transaction == "Remove"
 
 
+def test_typed_values_with_units_as_attributes_and_annotations(tmp_path: Path) -> None:
+    items = """<ItemDataFloat ItemOID="I.1" MeasurementUnitOID="MU.1">37<Annotation SeqNum="1"><Comment>ill</Comment>
+    <Comment>really</Comment></Annotation>.5</ItemDataFloat>
+    <ItemDataString ItemOID="I.2"><![CDATA[a & b]]></ItemDataString>
+    <ItemData ItemOID="I.3" Value="x"><Annotation SeqNum="1"><Comment>y</Comment></Annotation></ItemData>"""
+    found = only(odm(tmp_path, clinical(items))).items
+    assert [item.value.replace(" ", "").replace("\n", "") for item in found] == ["37.5", "a&b", "x"]
+    assert [item.unit for item in found] == ["MU.1", "", ""]
+
+
 @pytest.mark.parametrize(
     "head",
     ["", 'xmlns="http://www.cdisc.org/ns/odm/v1.2"', 'xmlns="https://www.cdisc.org/ns/odm/v1.3"'],

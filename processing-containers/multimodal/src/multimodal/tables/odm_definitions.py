@@ -1,6 +1,6 @@
 """The metadata of a CDISC ODM 1.3 file: events, forms, item groups, items, code lists and units.
 
-See ODM 1.3.2, section 3.1.3 (https://www.cdisc.org/standards/data-exchange/odm-xml/odm-xml-v1-3-2).
+See https://www.cdisc.org/standards/data-exchange/odm-xml/odm-xml-v1-3-2.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from multimodal.tables.dictionary import Field
 from multimodal.tables.guarded_xml import Element
 
-# ODM 1.3.2, 3.1.4.5: DataType of an ItemDef -> type of a Field
+# ODM 1.3.2: DataType of an ItemDef -> type of a Field
 _TYPES = {
     "integer": "integer",
     "float": "number",

@@ -236,6 +236,7 @@ class _DataReader:
         self._items: list[Item] = []
         self._texts: list[str] = []
         self._item: tuple[int, dict[str, str]] = (0, {})
+        self._typed = False
         self._unit = ""
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -249,7 +250,10 @@ class _DataReader:
         elif local.startswith("ItemData"):
             self._item = (self.parser.CurrentLineNumber, attributes)
             self._texts.clear()
+            self._typed = True
             self.parser.CharacterDataHandler = self._texts.append
+        elif self._typed:  # the text of an annotation is not the value's
+            self.parser.CharacterDataHandler = None
 
     def _end(self, name: str) -> None:
         local = self._names[name]
@@ -261,13 +265,19 @@ class _DataReader:
         elif local in _LEVELS:
             self._close(_LEVELS[local])
         elif local.startswith("ItemData"):
-            self.parser.CharacterDataHandler = None
-            line, attributes = self._item
-            value = (
-                "" if attributes.get("IsNull") == "Yes" else "".join(self._texts).strip() or attributes.get("Value", "")
-            )
-            self._items.append(_item((attributes.get("ItemOID", ""), value, line, self._unit, attributes)))
-            self._unit = ""
+            self._end_typed()
+        elif self._typed:
+            self.parser.CharacterDataHandler = self._texts.append
+
+    def _end_typed(self) -> None:
+        """Take an ItemData[TYPE]: its value is its text, its unit an attribute (ODM 1.3.2, typed data)."""
+        line, attributes = self._item
+        value = "" if attributes.get("IsNull") == "Yes" else "".join(self._texts).strip() or attributes.get("Value", "")
+        unit = self._unit or attributes.get("MeasurementUnitOID", "")
+        self._items.append(_item((attributes.get("ItemOID", ""), value, line, unit, attributes)))
+        self._unit = ""
+        self._typed = False
+        self.parser.CharacterDataHandler = None
 
     def _close(self, level: int) -> None:
         if level == _GROUP or self._levels[level].transaction == REMOVE:

@@ -105,7 +105,7 @@ class FormColumns:
 class Transactions:
     """Takes groups in the order of the file and keeps the rows that hold after all of them.
 
-    ODM 1.3.2, 3.1.4.1 (TransactionType): ``Insert``, ``Update`` and ``Upsert`` set the items that they name,
+    ODM 1.3.2, attribute TransactionType: ``Insert``, ``Update`` and ``Upsert`` set the items that they name,
     ``Remove`` takes away an item, a row, or all rows of a form, event or subject, ``Context`` changes nothing; where an
     element does not say, the one around it counts.
 
