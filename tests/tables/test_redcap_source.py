@@ -207,8 +207,12 @@ def problems_of(tables: list[Table]) -> list[tuple[str, int | None, str, str, st
 
 def test_a_value_in_the_row_of_another_form_is_told(tmp_path: Path) -> None:
     """A shifted cell: REDCap leaves all columns of other forms empty in the row of a repeating one."""
-    changed = edited({3: {"weight": "70", "form_code": "0", "smoker": ""}, 1: {"hb": "13"}})
-    assert problems_of(tables_of(tmp_path, changed)) == [("E503", 5, "P-1", "weight", "70")]
+    changed = edited(
+        {3: {"weight": "70", "form_code": "0", "illness___1": "0", "visit_complete": "0"}, 1: {"hb": "13"}}
+    )
+    assert problems_of(tables_of(tmp_path, changed)) == [
+        ("E503", 5, "P-1", "weight", "70"), ("E503", 5, "P-1", "form_code", "0"),
+    ]  # fmt: skip
     told = tables_of(tmp_path, changed, forms=("lab_values",))
     assert [bool(table.notes or problems_of([table])) for table in told] == [False, False, True]
 

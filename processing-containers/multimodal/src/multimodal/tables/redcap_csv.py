@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 from multimodal.model.issue_codes import IssueCode
@@ -13,7 +14,7 @@ from multimodal.tables.dictionary import Dictionary
 from multimodal.tables.errors import EmptyTableError, HeaderError, TableError
 from multimodal.tables.redcap_labels import cell_readers, form_named, raw_headers
 from multimodal.tables.redcap_project import RECORD_COLUMNS, Project
-from multimodal.tables.redcap_rows import FormShape, Whereabouts, flat_shape, form_shape, tidy
+from multimodal.tables.redcap_rows import FormShape, Whereabouts, flat_shape, form_shape, tidy, untidy
 from multimodal.tables.rows import Place, Row, SourceSpec, Table, header_problem
 
 Records = Iterator[tuple[int, list[str], Row | None]]
@@ -59,9 +60,16 @@ class _Columns:
     """Where the columns of one table stand in a record."""
 
     headers: tuple[str, ...]
-    positions: tuple[int, ...]
-    data: tuple[int, ...]
-    options: tuple[int, ...]
+    cells: Callable[[list[str]], tuple[str, ...]]
+    data: Callable[[list[str]], tuple[str, ...]]
+    options: Callable[[list[str]], tuple[str, ...]]
+
+
+def _picker(positions: Sequence[int]) -> Callable[[list[str]], tuple[str, ...]]:
+    """Return the function from a record to its cells in these positions."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return lambda record: tuple(record[position] for position in positions)
 
 
 class _RecordsFile:
@@ -147,9 +155,9 @@ class _RecordsFile:
         own = tuple(header for header in shape.headers if header in at)
         columns = _Columns(
             own,
-            tuple(at[header] for header in own),
-            tuple(at[header] for header in shape.data if header in at),
-            tuple(at[header] for header in shape.options if header in at),
+            _picker([at[header] for header in own]),
+            _picker([at[header] for header in shape.data if header in at]),
+            _picker([at[header] for header in shape.options if header in at]),
         )
         for number, record, ragged in self._records(table):
             where = self._where(record) if record else None
@@ -194,24 +202,20 @@ class _RecordsFile:
     def _row(
         self, number: int, record: list[str], where: Whereabouts, shape: FormShape, columns: _Columns
     ) -> Row | None:
-        filled = shape.always and not where.instrument
-        filled = filled or any(record[position] for position in columns.data)
-        if not filled and not any(record[position] not in ("", "0") for position in columns.options):
+        filled = (shape.always and not where.instrument) or any(columns.data(record))
+        if not filled and not any(cell not in ("", "0") for cell in columns.options(record)):
             status = {shape.status: record[self._at[shape.status]]} if shape.status else {}
             if not shape.exists(status, where):
                 return None
-        values = {header: record[position] for header, position in zip(columns.headers, columns.positions, strict=True)}
-        for header, text in values.items():
-            if "\n" in text or "  " in text or "\t" in text or "\r" in text:
-                values[header] = tidy(text)
-        return shape.row(number, values, where, self._places(number, columns) if self._source.labels else None)
+        cells = columns.cells(record)
+        if untidy("\x1f".join(cells)):
+            cells = tuple(map(tidy, cells))
+        values = dict(zip(columns.headers, cells, strict=True))
+        return shape.row(number, values, where, self._places(number, columns.headers) if self._source.labels else None)
 
-    def _places(self, number: int, columns: _Columns) -> dict[str, Place]:
-        return {
-            header: Place(number, self._original[position])
-            for header, position in zip(columns.headers, columns.positions, strict=True)
-            if header != self._original[position]
-        }
+    def _places(self, number: int, headers: Sequence[str]) -> dict[str, Place]:
+        originals = ((header, self._original[self._at[header]]) for header in headers)
+        return {header: Place(number, original) for header, original in originals if header != original}
 
     def _misplaced(self, where: Whereabouts) -> Issue | None:
         """Return why a record belongs to no form, or to no visit that can be told; None where it does."""

@@ -128,7 +128,12 @@ def tidy(text: str) -> str:
     An XML attribute cannot keep a line break (XML 1.0, 3.3.3), and REDCap's own reports write two blanks for one; so
     that one project gives the same values in all its exports, each run of white space is one blank.
     """
-    return " ".join(text.split()) if "\n" in text or "  " in text or "\t" in text or "\r" in text else text
+    return " ".join(text.split()) if untidy(text) else text
+
+
+def untidy(text: str) -> bool:
+    """Return whether `tidy` would change anything within a text."""
+    return "\n" in text or "  " in text or "\t" in text or "\r" in text
 
 
 def form_shape(project: Project, form: str, columns: Iterable[str], *, events: bool) -> FormShape:
