@@ -108,6 +108,11 @@ def test_typed_values_units_and_nulls(tmp_path: Path) -> None:
     assert found[3].transaction == "Remove"
 
 
+def test_a_unit_of_the_metadata_is_not_that_of_the_first_value(tmp_path: Path) -> None:
+    body = METADATA + clinical('<ItemData ItemOID="I.SEX" Value="M"/>')
+    assert only(odm(tmp_path, body)).items[0].unit == ""
+
+
 def test_typed_values_with_units_as_attributes_and_annotations(tmp_path: Path) -> None:
     items = """<ItemDataFloat ItemOID="I.1" MeasurementUnitOID="MU.1">37<Annotation SeqNum="1"><Comment>ill</Comment>
     <Comment>really</Comment></Annotation>.5</ItemDataFloat>

@@ -243,12 +243,14 @@ class _DataReader:
         local = self._names[name]
         if local == "ItemData":
             self._item = (self.parser.CurrentLineNumber, attributes)
+            self._unit = ""
         elif local in _LEVELS:
             self._levels[_LEVELS[local]] = Level(self.parser.CurrentLineNumber, attributes)
         elif local == "MeasurementUnitRef":
             self._unit = attributes.get("MeasurementUnitOID", "")
         elif local.startswith("ItemData"):
             self._item = (self.parser.CurrentLineNumber, attributes)
+            self._unit = ""
             self._texts.clear()
             self._typed = True
             self.parser.CharacterDataHandler = self._texts.append
@@ -261,7 +263,6 @@ class _DataReader:
             line, attributes = self._item
             value = "" if attributes.get("IsNull") == "Yes" else attributes.get("Value", "")
             self._items.append(_item((attributes.get("ItemOID", ""), value, line, self._unit, attributes)))
-            self._unit = ""
         elif local in _LEVELS:
             self._close(_LEVELS[local])
         elif local.startswith("ItemData"):
@@ -275,7 +276,6 @@ class _DataReader:
         value = "" if attributes.get("IsNull") == "Yes" else "".join(self._texts).strip() or attributes.get("Value", "")
         unit = self._unit or attributes.get("MeasurementUnitOID", "")
         self._items.append(_item((attributes.get("ItemOID", ""), value, line, unit, attributes)))
-        self._unit = ""
         self._typed = False
         self.parser.CharacterDataHandler = None
 
