@@ -85,7 +85,8 @@ def test_a_preview_puts_each_cell_beside_what_it_becomes(study: tuple[Path, Path
     assert cells["note"].becomes == ("left out: free text",)
     assert [made.type for made in first.resources] == ["Patient", "Observation"]
     assert {cell.column: cell.issue for cell in second.cells if cell.issue} == {
-        "sex": "E201 'q' is not in the column's table"
+        "sex": "E201 'q' is not in the column's table",
+        "weight": "E101 'abc' is not a number",
     }
     page = preview_page(preview)
     assert page.count("<section>") == 2

@@ -1,4 +1,4 @@
-"""``multimodal mapping``: draft, check, preview and test mapping files."""
+"""``multimodal mapping``: draft, check, preview and test mapping files, and export their tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from multimodal.host.progress import ShownProgress
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.exit_codes import ExitCode
 from multimodal.workflows.check_mapping import UndecidedError, check_mapping
+from multimodal.workflows.export_tables import export_tables
 from multimodal.workflows.mapping_tests import run_mapping_tests
 from multimodal.workflows.preview_mapping import preview_mapping
 from multimodal.workflows.preview_page import preview_page
@@ -105,6 +106,21 @@ def test(mappings: Path, studies: tuple[str, ...], update: bool) -> int:
     if not mappings.is_dir() and not mappings.exists() and mappings == Path(mappings.name):
         mappings, studies = Path("mappings"), (str(mappings), *studies)
     return mapping_shown.show_tests(run_mapping_tests(mappings, studies, update=update))
+
+
+@command.command("export-tables")
+@click.argument("mapping", type=_file)
+@click.option(
+    "--conceptmap", "folder", required=True, type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the ConceptMaps, one file for each table.",
+)  # fmt: skip
+def export(mapping: Path, folder: Path) -> None:
+    """Write the translation tables of a mapping as FHIR ConceptMaps (R4)."""
+    files = export_tables(mapping, folder)
+    for file in files:
+        click.echo(str(file))
+    if not files:
+        click.echo("the mapping has no translation tables")
 
 
 def write_text(path: Path, text: str) -> None:
