@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,34 @@ def test_a_truncated_workbook_is_refused(tmp_path: Path) -> None:
         read_table(file, SPEC)
 
 
+def compound_file(*streams: str) -> bytes:
+    """Return a compound file (MS-CFB) with empty streams: header, one sector of its allocation table, one directory."""
+    end, free, table = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
+    header = struct.pack(
+        "<8s16xHHHHH6xIIIIIIIIII", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0x3E, 3, 0xFFFE, 9, 6,
+        0, 1, 1, 0, 4096, end, 0, end, 0, 0,
+    )  # fmt: skip
+    allocation = struct.pack("<II", table, end) + struct.pack("<I", free) * 126
+    directory = b""
+    for position, name in enumerate(["Root Entry", *streams]):
+        text = name.encode("utf-16-le") + b"\0\0"
+        right = position + 1 if 0 < position < len(streams) else free
+        child = 1 if position == 0 and streams else free
+        directory += text.ljust(64, b"\0") + struct.pack(
+            "<HBBIII", len(text), 2 if position else 5, 1, free, right, child
+        )
+        directory += bytes(36) + struct.pack("<IQ", end, 0)
+    return header.ljust(512, b"\xff") + allocation + directory.ljust(512, b"\0")
+
+
 def test_an_encrypted_workbook_is_refused(tmp_path: Path) -> None:
-    # An encrypted xlsx is an OLE container (MS-OFFCRYPTO 2.3); its first sector is enough to tell.
+    # An encrypted xlsx is an OLE container with these two streams (MS-OFFCRYPTO 2.3.4.4, 2.3.4.10).
     file = tmp_path / "t.xlsx"
-    file.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1528))
-    with pytest.raises(EncryptedTableError, match="password"):
+    file.write_bytes(compound_file("EncryptedPackage", "EncryptionInfo"))
+    with pytest.raises(EncryptedTableError, match="protected by a password; save a copy without one"):
+        read_table(file, SPEC)
+    file.write_bytes(compound_file("Workbook"))
+    with pytest.raises(EncryptedTableError, match=r"protected by a password, or an old \.xls"):
         read_table(file, SPEC)
 
 
