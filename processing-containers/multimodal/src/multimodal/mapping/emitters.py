@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from multimodal.mapping.errors import CellError
+from multimodal.mapping.hiding import moved
 from multimodal.mapping.identity import id_maker
 from multimodal.mapping.origin import Checked, Origin
 from multimodal.mapping.plan import Column
-from multimodal.mapping.readers import Outcome, ReadOutcome
+from multimodal.mapping.readers import NOTHING, Outcome, ReadOutcome
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.resources.serialised import Serialised
 from multimodal.tables.rows import NumberText
@@ -44,7 +47,16 @@ class Remembered:
             outcome = self.known[key] = self.read(text, unit_text)
         if not quietly and (outcome.note or outcome.error is not None):
             self.tell(outcome, text, state)
+        if state.days and outcome.type == "DateTime":
+            return self._moved(outcome, text, state)
         return outcome
+
+    def _moved(self, outcome: Outcome, text: str, state: RowState) -> Outcome:
+        try:
+            return replace(outcome, value=moved(outcome.value, state.days))
+        except CellError as error:
+            state.report(error, self.header, text)
+            return NOTHING
 
     def tell(self, outcome: Outcome, text: str, state: RowState) -> None:
         """Note what a person should know of a cell, and report what is wrong with it."""

@@ -10,6 +10,7 @@ from multimodal.mapping.beside import beside
 from multimodal.mapping.checkbox import checkbox
 from multimodal.mapping.emitters import Emit, Remembered, condition
 from multimodal.mapping.headers import Headers
+from multimodal.mapping.hiding import Hiding
 from multimodal.mapping.observation import ObservationMaker
 from multimodal.mapping.origin import Origin
 from multimodal.mapping.patient import PatientMaker
@@ -42,7 +43,7 @@ class FormParts:
 
 
 def parts_of(
-    mapping: Mapping, form: Form, headers: Headers, decimals: MappingOf[str, str], origin: Origin
+    mapping: Mapping, form: Form, headers: Headers, decimals: MappingOf[str, str], origin: Origin, hiding: Hiding
 ) -> FormParts:
     """Return the parts of a form for a table with these headers.
 
@@ -56,14 +57,23 @@ def parts_of(
         Decimal sign (``.``, ``,`` or ``mixed``) of the columns that leave it open.
     origin : Origin
         What all resources of the form share.
+    hiding : Hiding
+        What is hidden before anything is written.
     """
-    return _Builder(mapping, form, headers, decimals, origin).parts()
+    return _Builder(mapping, form, headers, decimals, origin, hiding).parts()
 
 
 class _Builder:
     def __init__(
-        self, mapping: Mapping, form: Form, headers: Headers, decimals: MappingOf[str, str], origin: Origin
+        self,
+        mapping: Mapping,
+        form: Form,
+        headers: Headers,
+        decimals: MappingOf[str, str],
+        origin: Origin,
+        hiding: Hiding,
     ) -> None:
+        self.hiding = hiding
         self.mapping = mapping
         self.form = form
         self.headers = headers
@@ -80,8 +90,14 @@ class _Builder:
         form, present, origin = self.form, self.present, self.origin
         templates = [TemplateRenderer(t, self.into.get(t.name, ()), origin) for t in form.templates.values()]
         elements = [(column, present[column.header]) for column in form.patient_elements if column.header in present]
-        patients = PatientMaker(self.mapping.subject, elements, origin)
-        return FormParts(FormCells(present, self.readers, origin.noted), self.emitters, templates, patients)
+        patients = PatientMaker(self.mapping.subject, elements, origin, self.hiding)
+        dated = (
+            frozenset(h for h, column in form.columns.items() if column.type == "date")
+            if self.hiding.moves
+            else frozenset()
+        )
+        cells = FormCells(present, self.readers, origin.noted, dated, self.hiding.key)
+        return FormParts(cells, self.emitters, templates, patients)
 
     def _column(self, column: Column) -> None:
         sign = self.decimals.get(column.header, ".") if column.decimal == "auto" else column.decimal
@@ -100,5 +116,6 @@ class _Builder:
         elif column.verb == "condition":
             self.emitters.append((column.member_of, condition(column, outcomes, self.origin)))
         else:
-            maker = ObservationMaker(column, outcomes, self.origin, beside(column, self.present))
+            moved = column.type == "date" and self.hiding.moves
+            maker = ObservationMaker(column, outcomes, self.origin, beside(column, self.present), each=moved)
             self.emitters.append((column.member_of, maker.emit()))

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from multimodal.mapping.cells import read_text
+from multimodal.mapping.cells import read_key
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.form_parts import parts_of
 from multimodal.mapping.headers import Headers
+from multimodal.mapping.hiding import Hiding
 from multimodal.mapping.identity import SEPARATOR, begun, patient_id_maker
 from multimodal.mapping.origin import Origin
 from multimodal.mapping.patient import Said
@@ -22,6 +23,7 @@ from multimodal.mapping.visits import Visit, span
 from multimodal.model.ids import resource_id
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
+from multimodal.resources.profiles import ProfileSet
 from multimodal.resources.serialised import Serialised
 from multimodal.tables.dictionary import Event
 from multimodal.tables.rows import Row
@@ -113,9 +115,14 @@ class FormRun:
         Whose the Patients are.
     every : bool
         Whether the model of its type validates each resource.
+    hiding : Hiding, optional
+        What is hidden before anything is written.
     """
 
-    def __init__(self, mapping: Mapping, opened: OpenForm, patients: PatientsOf, every: bool) -> None:
+    def __init__(
+        self, mapping: Mapping, opened: OpenForm, patients: PatientsOf, every: bool, hiding: Hiding | None = None
+    ) -> None:
+        self._hiding = hiding = hiding or Hiding(mapping)
         form, present = opened.form, opened.headers.present
         self.form = form
         self.label = opened.label or opened.form.name
@@ -124,8 +131,9 @@ class FormRun:
         self._patients_of = patients
         self._notes: list[Note] = []
         names = (mapping.id, form.name) if form.name else (mapping.id,)
-        self.origin = Origin(names, mapping.meta_source, mapping.status, self._note, every)
-        self.parts = parts_of(mapping, form, opened.headers, opened.decimals, self.origin)
+        profiles = ProfileSet.of(mapping.profiles) if mapping.profiles else None
+        self.origin = Origin(names, mapping.meta_source, mapping.status, self._note, every, profiles, hiding.security)
+        self.parts = parts_of(mapping, form, opened.headers, opened.decimals, self.origin, hiding)
         self._emits = [emit for _, emit in self.parts.emitters]
         self._used = RowsUsed(mapping, form)
         self._status = form.status or mapping.status
@@ -135,7 +143,7 @@ class FormRun:
         self.key_headers = [present[column] for column in form.key if column in present]
         self._pattern = PatternCheck(mapping.subject.pattern)
         self._strict = bool(mapping.subject.pattern) or self.key_headers != [self.subject_header]
-        self._patient_id = patient_id_maker(mapping.subject.system)
+        self._patient_id = patient_id_maker(hiding.system)
         self._begun = begun("Observation", names)
 
     def _note(self, column: str, kind: str, value: str) -> None:
@@ -162,9 +170,10 @@ class FormRun:
         unidentified = None if sound and not self._strict else self._unidentified(row, value, parts)
         if unidentified is not None:
             return Mapped([], [*problems, unidentified])
-        state = self._state(row, value, SEPARATOR.join(parts))
+        key = SEPARATOR.join(parts)
+        state = self._state(row, value, key)
         visit = self._visit(row, state, parts) if self.form.encounter else None
-        mapped = self._mapped(state, value, problems)
+        mapped = self._mapped(state, key, self._hiding.patient(value), problems)
         if visit is not None:
             start, end = span([date for date, _ in state.dates.values() if date])
             mapped = mapped._replace(visit=replace(visit, start=start, end=end))
@@ -180,7 +189,7 @@ class FormRun:
         parts = self._key(row)
         if self._unidentified(row, value, parts) is not None:
             return b""
-        return self._digest(self._hashed(SEPARATOR.join(parts)))
+        return self._digest(self._hashed(self._hiding.key(SEPARATOR.join(parts))))
 
     def _key(self, row: Row) -> Sequence[str]:
         return row.key or [row.values[header].strip() for header in self.key_headers]
@@ -203,7 +212,7 @@ class FormRun:
             if not part or (header == self.subject_header and part in self._subject.missing):
                 return issue_at(row, IssueCode.MISSING_KEY, "the row has no key; it was not used", header, part)
             try:
-                read_text(part)
+                read_key(part)
             except CellError as error:
                 return issue_at(row, error.code, error.message, header, part, error.suggestion)
         if not self._pattern.fits(value):
@@ -212,7 +221,12 @@ class FormRun:
         return None
 
     def _state(self, row: Row, value: str, key: str) -> RowState:
-        state = RowState(row, key, self._patient_id(value), self.parts.cells)
+        if self._hiding.active:
+            key = self._hiding.key(key)
+            state = RowState(row, key, self._patient_id(self._hiding.patient(value)), self.parts.cells)
+            state.days = self._hiding.days(value)
+        else:
+            state = RowState(row, key, self._patient_id(value), self.parts.cells)
         state.status = self._used.status(row) if row.status else self._status
         if state.status != self._mapping.status:
             state.mark = 8
@@ -221,7 +235,7 @@ class FormRun:
 
     def _visit(self, row: Row, state: RowState, parts: Sequence[str]) -> Visit:
         """Return the visit of a row, and let its resources refer to the Encounter of it."""
-        id_ = resource_id("Encounter", self._mapping.id, *(row.visit or parts))
+        id_ = resource_id("Encounter", self._mapping.id, self._hiding.key(SEPARATOR.join(row.visit or parts)))
         state.encounter = {"reference": f"Encounter/{id_}"}
         state.encounter_json = b'{"reference":"Encounter/%b"}' % id_.encode()
         state.mark += 4
@@ -230,7 +244,7 @@ class FormRun:
         label = (event.label if event else "") or name
         return Visit(id_, state.patient, label, encounter_class=self.form.encounter_class)
 
-    def _mapped(self, state: RowState, value: str, problems: list[Issue]) -> Mapped:
+    def _mapped(self, state: RowState, key: str, value: str, problems: list[Issue]) -> Mapped:
         patient = state.patient
         digest = self._digest(state.hashed)
         resources: list[Serialised] = []
@@ -246,14 +260,14 @@ class FormRun:
             made = self.parts.patients.of_row(state, value)
             if isinstance(made, str):
                 self._notes.clear()
-                state.add(IssueCode.INVALID_RESOURCE, f"Patient: {made}", value=value)
-                return Mapped([], problems + state.issues, digest, state.key, patient, value)
+                state.add(IssueCode.INVALID_RESOURCE, f"Patient: {made}")
+                return Mapped([], problems + state.issues, digest, key, patient, value)
             resources.insert(0, made)
         issues = problems + state.issues if problems else state.issues
         notes: list[Note] = []
         if self._notes:
             notes, self._notes = self._notes, notes
-        return _new(Mapped, (resources, issues, digest, state.key, patient, value, notes, said, keyed, None, ""))
+        return _new(Mapped, (resources, issues, digest, key, patient, value, notes, said, keyed, None, ""))
 
     def _with_templates(self, state: RowState, resources: list[Serialised], keyed: list[Serialised]) -> None:
         """Make the resources of a row; where a template fails, once more without references to it."""

@@ -19,6 +19,8 @@ from multimodal.resources.serialised import Serialised
 Beside = Callable[[RowState, Resource], None]
 
 _SLOTS = ("effectiveDateTime", "encounter", "focus", "id", "subject", "value")
+_OF_KIND = frozenset({"", "CodeableConcept"})
+_SLOTS_OF_KIND = (*_SLOTS[:-1], "~")  # no element: a hole at the end that takes nothing
 # Cells repeat; a column of all-different values must not fill the memory.
 _MOST_CELLS = 20_000
 _LETTER = letter_of("Observation")
@@ -43,12 +45,16 @@ class ObservationMaker:
         What the form's resources share.
     beside : callable, optional
         Adds what other columns say of the value: a remark, the limits of its reference range.
+    each : bool
+        Whether equal cells are different values, since each patient's dates are moved by other days.
     """
 
-    def __init__(self, column: Column, outcomes: Remembered, origin: Origin, beside: Beside | None = None) -> None:
+    def __init__(
+        self, column: Column, outcomes: Remembered, origin: Origin, beside: Beside | None = None, *, each: bool = False
+    ) -> None:
         self._column = column
         self._outcomes = outcomes
-        self._every = origin.every
+        self._each = each or origin.every
         self._checked = Checked(outcomes.header, origin)
         self._constant: Resource = {"meta": origin.meta(column.profile), "code": column.code}
         if column.category:
@@ -62,7 +68,7 @@ class ObservationMaker:
 
     def emit(self) -> Emit:
         """Return the closure that makes the Observation of a row."""
-        if self._beside is not None or self._every:
+        if self._beside is not None or self._each:
             return self._each_anew
         return self._by_stencil()
 
@@ -115,8 +121,8 @@ class ObservationMaker:
         outcome = self._outcomes(state)
         if not outcome.element:
             return _NOTHING
-        # A reason in place of a value is a part of its kind.
-        json = orjson.dumps(outcome.value, option=orjson.OPT_SORT_KEYS) if outcome.type else b""
+        # Each coded value is a kind of its own (a profile may add to it), as is a reason in place of a value.
+        json = b"" if outcome.type in _OF_KIND else orjson.dumps(outcome.value, option=orjson.OPT_SORT_KEYS)
         ready = (json, outcome.kind, self._stencils.setdefault(outcome.kind, {}))
         unit_header = self._outcomes.unit_header
         text = state.values[self._outcomes.header]
@@ -129,7 +135,8 @@ class ObservationMaker:
     def _first(self, state: RowState, mark: int, stencils: dict[int, Stencil]) -> Stencil | None:
         """Return the stencil of a kind that is met for the first time."""
         outcome = self._outcomes(state, quietly=True)
-        stencil = self._checked.stencil(self._dict(state, outcome), (outcome.kind, mark), state, _SLOTS)
+        slots = _SLOTS_OF_KIND if outcome.type in _OF_KIND else _SLOTS
+        stencil = self._checked.stencil(self._dict(state, outcome), (outcome.kind, mark), state, slots)
         if stencil is not None:
             stencils[mark] = stencil
         return stencil

@@ -131,6 +131,8 @@ class Opening:
         self.notes.extend(table.notes)
         headers = compare(form, table)
         subject = form.aliases[self.mapping.subject.column]
+        if self.mapping.privacy.drop_identifier_fields:
+            self._drop_identifying(form, table, headers, subject)
         lost = [column for column in dict.fromkeys((subject, *form.key)) if column not in headers.present]
         if lost:
             raise ColumnsRefusedError(table.file, lost, without_key(lost, table, headers, self.source))
@@ -140,6 +142,14 @@ class Opening:
         self._report_absent(table, label, headers)
         self._cover(form, headers)
         return headers
+
+    def _drop_identifying(self, form: Form, table: Table, headers: Headers, subject: str) -> None:
+        """Leave out what the dictionary marks as identifying a person; the id is needed, and hidden otherwise."""
+        for header, actual in list(headers.present.items()):
+            described = table.dictionary.fields.get(actual)
+            if described and described.identifier and header not in (subject, *form.key):
+                del headers.present[header]
+                self.coverage.ignored[actual] = "marked as identifying in the dictionary"
 
     def _cover(self, form: Form, headers: Headers) -> None:
         actual = {header: [name] for header, name in headers.present.items()}

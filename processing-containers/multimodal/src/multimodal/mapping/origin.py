@@ -10,11 +10,14 @@ from multimodal.mapping.row_state import Resource, RowState
 from multimodal.mapping.stencil import Stencil
 from multimodal.model.issue_codes import IssueCode
 from multimodal.resources.checks import check_resource
+from multimodal.resources.profiles import ProfileSet
 from multimodal.resources.serialised import Serialised, serialised
 from multimodal.resources.shapes import validate, validate_fully
 
 # Kinds repeat; a column of all-different kinds (free text as code) must not fill the memory.
 _MOST_KINDS = 20_000
+# Said of a kind of resource, so it is told once, not counted.
+NOT_FOLLOWED = "profile not followed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ class Origin:
         Told column, kind and value of what a person should know.
     every : bool
         Whether the model of its type validates each resource, in place of the first of each kind.
+    profiles : ProfileSet, optional
+        The profiles that resources follow.
+    security : sequence of dict
+        ``meta.security``.
     """
 
     parts: tuple[str, ...]
@@ -40,10 +47,34 @@ class Origin:
     status: str
     noted: Callable[[str, str, str], None]
     every: bool = False
+    profiles: ProfileSet | None = None
+    security: Sequence[dict[str, Any]] = ()
 
-    def meta(self, profile: str) -> dict[str, Any]:
+    def meta(self, profile: str = "") -> dict[str, Any]:
         """Return ``meta`` with a profile, where there is one."""
-        return {"source": self.meta_source, **({"profile": [profile]} if profile else {})}
+        made: dict[str, Any] = {"source": self.meta_source}
+        if profile:
+            made["profile"] = [profile]
+        if self.security:
+            made["security"] = list(self.security)
+        return made
+
+    def followed(self, made: Resource, name: str) -> Resource:
+        """Return a resource with what its profiles ask for; a profile that it cannot follow is noted.
+
+        Parameters
+        ----------
+        made : dict
+            The resource.
+        name : str
+            Column or template that it comes from.
+        """
+        if self.profiles is None:
+            return made
+        made, unfollowed = self.profiles.apply(made)
+        for profile, lacks in unfollowed:
+            self.noted(name, NOT_FOLLOWED, f"{profile} {lacks}")
+        return made
 
     def problems(self, resource: Resource) -> list[str]:
         """Return what our own rules or the model of its type find wrong with a resource."""
@@ -79,10 +110,12 @@ class Checked:
         state : RowState
             The row.
         """
+        made = self._origin.followed(made, self._header)
         return serialised(made) if self.passes(made, kind, state) else None
 
     def stencil(self, made: Resource, kind: Hashable, state: RowState, slots: Sequence[str]) -> Stencil | None:
         """Return the stencil of a kind, from the first resource of it; None, and an issue, where it breaks a rule."""
+        made = self._origin.followed(made, self._header)
         return Stencil(made, slots) if self.passes(made, kind, state) else None
 
     def passes(self, made: Resource, kind: Hashable, state: RowState) -> bool:

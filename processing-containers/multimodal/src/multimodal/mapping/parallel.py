@@ -26,9 +26,7 @@ _CHUNK = 500
 Numbered = tuple[int, Row]
 
 
-def mapped_by(
-    processes: int, runs: Sequence[FormRun], rows: Iterable[Numbered]
-) -> Iterator[tuple[int, Row, Mapped]]:
+def mapped_by(processes: int, runs: Sequence[FormRun], rows: Iterable[Numbered]) -> Iterator[tuple[int, Row, Mapped]]:
     """Yield each row with what it is by itself, in order.
 
     Parameters

@@ -10,6 +10,7 @@ import orjson
 
 from multimodal.mapping.cells import read_boolean, read_text, translate
 from multimodal.mapping.errors import CellError
+from multimodal.mapping.hiding import Hiding, moved
 from multimodal.mapping.origin import Origin
 from multimodal.mapping.plan import Column, Subject
 from multimodal.mapping.row_state import Noted, Resource, RowState
@@ -48,21 +49,25 @@ class PatientMaker:
         Columns beside the id, with their headers in the file.
     origin : Origin
         What all resources share.
+    hiding : Hiding
+        What is hidden of them.
     """
 
-    def __init__(self, subject: Subject, columns: Sequence[tuple[Column, str]], origin: Origin) -> None:
-        self._system = subject.system
+    def __init__(self, subject: Subject, columns: Sequence[tuple[Column, str]], origin: Origin, hiding: Hiding) -> None:
+        self._system = hiding.system
+        self._hiding = hiding
         self._origin = origin
         self._constant = {"resourceType": "Patient", "meta": origin.meta(subject.profile)}
         self._columns = [_Cells(header, _reader(column), origin.noted) for column, header in columns]
         self._stencils: dict[tuple[str, ...], tuple[list[str], Stencil]] = {}
         self._headers = [header for _, header in columns]
         self._around: dict[tuple[str, ...], tuple[bytes, bytes, bytes, bytes]] = {}
-        self._before = b'{"system":%b,"value":' % orjson.dumps(subject.system)
+        self._before = b'{"system":%b,"value":' % orjson.dumps(hiding.system)
 
     def said(self, state: RowState) -> list[Said]:
         """Return what the cells of a row say of its Patient; a wrong one is reported."""
-        return [said for cells in self._columns if (said := cells.said(state)).element]
+        found = [said for cells in self._columns if (said := cells.said(state)).element]
+        return [one for said in found if (one := self._hidden(said, state)).element] if self._hiding.active else found
 
     def of_row(self, state: RowState, value: str) -> Serialised | str:
         """Return the Patient that a row names as `value`, or what is wrong with it."""
@@ -80,6 +85,8 @@ class PatientMaker:
         before = len(state.issues)
         cells = [column.said(state) for column in self._columns]
         said = [one for one in cells if one.element]
+        if self._hiding.active:
+            return self.make(state.patient, value, [one for cell in said if (one := self._hidden(cell, state)).element])
         made = self.make(state.patient, value, said)
         told = len(state.issues) > before or any(one.note for one in cells)
         if isinstance(made, Serialised) and not told and not self._origin.every:
@@ -90,6 +97,17 @@ class PatientMaker:
                 self._around.clear()
             self._around[texts] = (parts[0], parts[1], parts[2], stencil.meta)
         return made
+
+    def _hidden(self, said: Said, state: RowState) -> Said:
+        """Return what is written of what a cell says."""
+        date: str | None = said.value
+        if said.element == "birthDate":
+            date = self._hiding.birth_date(said.value, state.days)
+        elif said.element == "deceasedDateTime":
+            date = moved(said.value, state.days)
+        else:
+            return said
+        return _said(said.element, date) if date else Said()
 
     def make(self, patient: str, value: str, said: Sequence[Said]) -> Serialised | str:
         """Return the Patient known as `value`, or what is wrong with it.
@@ -107,7 +125,7 @@ class PatientMaker:
         kind = tuple(found)
         known = None if self._origin.every else self._stencils.get(kind)
         if known is None:
-            made = self._dict(patient, value, said)
+            made = self._origin.followed(self._dict(patient, value, said), "Patient")
             problems = self._origin.problems(made)
             if problems:
                 return problems[0]

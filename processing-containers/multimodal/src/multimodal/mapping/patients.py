@@ -7,9 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from multimodal.mapping.patient import IDENTIFIER, PatientMaker, Said
-from multimodal.mapping.row_state import issue_at
-from multimodal.model.issue_codes import IssueCode
-from multimodal.model.issues import Issue
 from multimodal.resources.serialised import Serialised
 from multimodal.tables.rows import Row
 
@@ -48,7 +45,7 @@ class Patients:
         self._maker = maker
         self._known: dict[str, _Patient] = {}
 
-    def add(self, row: Row, rank: Rank, patient: str, value: str, said: Sequence[Said], column: str) -> list[Issue]:
+    def add(self, row: Row, rank: Rank, patient: str, value: str, said: Sequence[Said]) -> list[str]:
         """Add what a row says; return where it disagrees with earlier ones.
 
         Parameters
@@ -61,8 +58,6 @@ class Patients:
             Id and identifier of the Patient.
         said : sequence of Said
             The elements.
-        column : str
-            Header of the column that names the Patient.
         """
         known = self._known.get(patient)
         short = Row(row.number, {}, row.sheet, row.record, row.event, row.instance)
@@ -70,16 +65,17 @@ class Patients:
             known = self._known[patient] = _Patient(value, rank, short)
         elif rank < known.rank:
             known.rank, known.row = rank, short
-        issues = []
+        told = []
         for one in said:
             sources = known.elements.setdefault(_name(one), {})
             others = [other for other in sources.values() if not _agree(one.value, other.said.value)]
             if others:
                 first = min(others, key=lambda other: other.rank)
-                issues.append(_conflict(row, one.element, column, value, first))
+                where = f"row {first.row} says otherwise of this patient's {one.element}"
+                told.append(f"{where}; of such rows the first by key is used")
             source = _Source(rank, row.number, one)
             sources[one.json] = min(source, sources.get(one.json, source), key=lambda found: found.rank)
-        return issues
+        return told
 
     def made(self) -> Iterator[tuple[Row, str, str, Serialised | str]]:
         """Yield each Patient, or what is wrong with it, with the row that speaks of it first, its id and identifier."""
@@ -116,9 +112,3 @@ def _refines(one: Any, other: Any) -> bool:
     if isinstance(other, bool):
         return other and isinstance(one, str)
     return isinstance(one, str) and isinstance(other, str) and one != other and one.startswith(other)
-
-
-def _conflict(row: Row, element: str, column: str, value: str, other: _Source) -> Issue:
-    code = IssueCode.CONFLICTING_PATIENT
-    message = f"row {other.row} says otherwise of this patient's {element}; of such rows the first by key is used"
-    return issue_at(row, code, message, column, value)

@@ -89,6 +89,8 @@ class TemplateRenderer:
         items = found if isinstance(found, list) else [] if found is None else [found]
         for position, item in enumerate(items, start=1):
             state.item = item
+            if not state.holds(template.item_when):
+                continue
             yield item, self._key(state) if template.key else f"{state.key}{SEPARATOR}{position}"
         state.item = None
 
@@ -97,7 +99,7 @@ class TemplateRenderer:
         parts = [state.evaluate(part) for part in self.template.key]
         texts = ["" if part is None else plain(part).strip() for part in parts]
         if all(texts):
-            return SEPARATOR.join(texts)
+            return state.hide(SEPARATOR.join(texts))
         columns = dict.fromkeys(column for part in self.template.key for column in part.columns)
         message = f"{self.name} ({self.template.type}) has no key; it was not made"
         state.add(IssueCode.MISSING_KEY, message, ", ".join(columns))
@@ -118,6 +120,7 @@ class TemplateRenderer:
         self._complete(made, state)
         for column, steps, outcomes in self._into:
             self._write(made, column, steps, outcomes, state)
+        made = self._origin.followed(made, self.name)
         problems = self._origin.problems(made)
         if problems:
             columns = ", ".join(column.header for column, _, _ in self._into)
@@ -127,7 +130,7 @@ class TemplateRenderer:
 
     def _complete(self, made: Resource, state: RowState) -> None:
         """Add what need not be said in the mapping: source, patient, visit, status."""
-        made["meta"] = {"source": self._origin.meta_source, **made.get("meta", {})}
+        made["meta"] = {**self._origin.meta(), **made.get("meta", {})}
         if self._patient:
             made.setdefault(self._patient, state.subject)
         if self._encounter and state.encounter:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from multimodal.mapping.errors import TooManyErrorsError
 from multimodal.mapping.form_run import FormRun, Mapped
+from multimodal.mapping.hiding import Hiding
 from multimodal.mapping.opening import Coverage, Opening
 from multimodal.mapping.parallel import mapped_by
 from multimodal.mapping.plan import Mapping
@@ -77,6 +78,7 @@ class MappingRun:
         self._progress = progress
         self._processes = processes
         self._every = validate == "every"
+        self._hiding = Hiding(mapping)
         self._opening = opening = Opening(mapping, paths)
         self.issues: list[Issue] = opening.issues
         self.found: dict[str, dict[str, str]] = opening.found
@@ -99,7 +101,7 @@ class MappingRun:
         self.rows = 0
         self.all_read = False
         patients = patients_of(self.mapping, keyed=self._opening.keyed)
-        runs = [FormRun(self.mapping, opened, patients, self._every) for opened in self._opening.forms]
+        runs = [FormRun(self.mapping, opened, patients, self._every, self._hiding) for opened in self._opening.forms]
         settlement = Settlement(self.mapping, runs, patients)
         self.values = settlement.values
         if self.mapping.duplicate_key == "last":

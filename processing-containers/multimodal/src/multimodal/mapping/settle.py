@@ -10,6 +10,7 @@ from typing import NamedTuple
 from multimodal.mapping.encounter import encounter
 from multimodal.mapping.form_run import FormRun, Mapped, PatientsOf
 from multimodal.mapping.identity import SEPARATOR
+from multimodal.mapping.origin import NOT_FOLLOWED
 from multimodal.mapping.patients import Patients
 from multimodal.mapping.plan import Mapping
 from multimodal.mapping.row_state import issue_at
@@ -106,13 +107,17 @@ class Settlement:
             return None
         if not mapped.digest:
             return RowResult(row, [], mapped.issues, mapped.patient)
+        for column, kind, value in mapped.notes:
+            if kind == NOT_FOLLOWED:
+                self.values.setdefault(column, {}).setdefault(kind, Counter())[value] = 1
         known = self._seen.get(mapped.digest)
         if known is None:
             self._seen[mapped.digest] = row.number * len(self._runs) + table
         elif self._mapping.duplicate_key != "last" or known != position:
             return self._duplicate(table, row, mapped, known)
         for column, kind, value in mapped.notes:
-            self.values.setdefault(column, {}).setdefault(kind, Counter())[value] += 1
+            if kind != NOT_FOLLOWED:
+                self.values.setdefault(column, {}).setdefault(kind, Counter())[value] += 1
         if self._alone and not mapped.keyed and mapped.visit is None:
             return _new(RowResult, (row, mapped.resources, mapped.issues, mapped.patient))
         return self._shared(table, row, mapped)
@@ -139,7 +144,10 @@ class Settlement:
             self._told.add(mark)
         elif self._patients_of == "united":
             header = self._runs[table].subject_header
-            issues = [*issues, *self._patients.add(row, rank, mapped.patient, mapped.value, mapped.said, header)]
+            value = row.values[header].strip()
+            found = self._patients.add(row, rank, mapped.patient, mapped.value, mapped.said)
+            code = IssueCode.CONFLICTING_PATIENT
+            issues = [*issues, *(issue_at(row, code, message, header, value) for message in found)]
         if mapped.visit is not None:
             self._visits.add(row, rank, mapped.visit)
         for made in mapped.keyed:
@@ -169,7 +177,7 @@ class Settlement:
             if isinstance(made, Serialised):
                 yield RowResult(row, [made], [], patient)
                 continue
-            issue = issue_at(row, IssueCode.INVALID_RESOURCE, f"Patient: {made}", value=value)
+            issue = issue_at(row, IssueCode.INVALID_RESOURCE, f"Patient: {made}")
             bare = self._runs[0].parts.patients.make(patient, value, ())
             yield RowResult(row, [bare] if isinstance(bare, Serialised) else [], [issue], patient)
         origin = self._runs[0].origin
