@@ -16,6 +16,7 @@ from multimodal.mapping.run import MappingRun
 from multimodal.tables.dictionary import Field
 from multimodal.tables.redcap_project import Project
 from multimodal.tables.redcap_source import read_project
+from tests.tables.redcap_made import DICTIONARY, LABELS, RAW, XML
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 PROJECTS = (
@@ -38,7 +39,7 @@ def column_of(field: Field) -> dict[str, Any]:
     return {"observation": concept, "type": TYPES.get(field.type, "text")}
 
 
-def write_mapping(folder: Path, project: Project, dictionary: Path) -> Path:
+def write_mapping(folder: Path, project: Project, dictionary: Path, **source: Any) -> Path:
     """Write a mapping that names every field of a project."""
     forms: dict[str, Any] = {
         form: {"columns": {f"{form}_complete": {"ignore": "form status"}}} for form in project.form_labels
@@ -51,7 +52,7 @@ def write_mapping(folder: Path, project: Project, dictionary: Path) -> Path:
     content = {
         "fhirmap": 1,
         "id": "made-for-test",
-        "source": {"type": "redcap", "dictionary": dictionary.name},
+        "source": {"type": "redcap", "dictionary": dictionary.name, **source},
         "subject": {"id": project.record, "system": "urn:test:record"},
         "forms": forms,
         "unmapped": "error",
@@ -125,6 +126,24 @@ def test_the_order_of_records_changes_no_resource(public_data: Path, tmp_path: P
     with shuffled.open("w", encoding="utf-8", newline="") as out:
         csv.writer(out).writerows([header, *records])
     assert resources_of(run_mapping(mapping, [shuffled, dictionary]))[0] == expected
+
+
+def test_raw_codes_labels_and_xml_give_the_same_resources(tmp_path: Path) -> None:
+    dictionary = tmp_path / "dictionary.csv"
+    dictionary.write_text(DICTIONARY, encoding="utf-8")
+    project = read_project(dictionary)
+    given = {"raw": ("records.csv", RAW), "labels": ("labels.csv", LABELS), "xml": ("project.xml", XML)}
+    found = {}
+    for kind, (name, content) in given.items():
+        file = tmp_path / name
+        file.write_text(content, encoding="utf-8")
+        missing = {"missing": {"UNK": "unknown"}, "labels": kind == "labels"}
+        mapping = load_mapping(write_mapping(tmp_path, project, dictionary, **missing))
+        found[kind], issues = resources_of(run_mapping(mapping, [file, dictionary], validate="every"))
+        assert issues == 0, kind
+    assert counted(found["raw"]) == {"Patient": 2, "Observation": 17, "Condition": 1}
+    assert found["labels"] == found["raw"]
+    assert found["xml"] == found["raw"]
 
 
 def test_gecco_in_csv_and_in_xml_is_the_same(public_data: Path) -> None:

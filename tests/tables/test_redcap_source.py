@@ -8,8 +8,11 @@ import random
 import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from multimodal.tables.errors import EmptyTableError, HeaderError, MissingFileError, TableError, WrongFormatError
 from multimodal.tables.read import read_tables
@@ -303,6 +306,71 @@ def test_a_form_that_the_project_does_not_have_is_named(tmp_path: Path) -> None:
         tables_of(tmp_path, RAW, forms=("baseline", "labs"))
     with pytest.raises(TableError, match="the project has no form labs; it has: baseline, visit, lab_values"):
         tables_of(tmp_path, XML, forms=("baseline", "labs"), dictionary=None)
+
+
+TEXTS = st.text(st.characters(categories=["L", "N", "P", "Zs"], include_characters="\n\t<>&"), max_size=8)
+INSTANCES = st.lists(st.integers(1, 99), max_size=3, unique=True)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> list[tuple[str, str, str, str, dict[str, str]]]:
+    """Return made-up rows: record, event, instrument, instance, cells."""
+    rows = []
+    for record in draw(st.lists(st.from_regex(r"[A-Za-z0-9-]{1,5}", fullmatch=True), max_size=4, unique=True)):
+        ticked = draw(st.sampled_from([("1", "0"), ("0", "1"), ("0", "0")]))
+        base = {"name": draw(TEXTS), "sex": draw(st.sampled_from(["", "1", "2"])), "baseline_complete": "2"}
+        rows.append(
+            (record, "base_arm_1", "", "", base | dict(zip(("illness___1", "illness____1"), ticked, strict=True)))
+        )
+        for number in draw(INSTANCES):
+            cells = {"hb": draw(TEXTS), "lab_values_complete": draw(st.sampled_from(["0", "1", "2"]))}
+            rows.append((record, "base_arm_1", "lab_values", str(number), cells))
+        for number in draw(INSTANCES):
+            rows.append((record, "visit_arm_1", "", str(number), {"weight": draw(TEXTS), "visit_complete": "1"}))
+    return rows
+
+
+def as_csv(rows: list[tuple[str, str, str, str, dict[str, str]]]) -> str:
+    names = ("record_id", "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance")
+    header = [
+        *names,
+        "name",
+        "sex",
+        "illness____1",
+        "illness___1",
+        "baseline_complete",
+        "weight",
+        "visit_complete",
+        "hb",
+    ]
+    return written([dict(zip(names, row[:4], strict=True)) | row[4] for row in rows], [*header, "lab_values_complete"])
+
+
+def as_xml(rows: list[tuple[str, str, str, str, dict[str, str]]]) -> str:
+    parts = []
+    for record, event, instrument, instance, cells in rows:
+        form = instrument or ("visit" if "weight" in cells else "baseline")
+        again = f'StudyEventRepeatKey="{instance if instance and not instrument else 1}"'
+        items = "".join(f'<ItemData ItemOID="{name}" Value={quoteattr(text)}/>' for name, text in cells.items() if text)
+        parts.append(
+            f'<SubjectData SubjectKey="{record}" redcap:RecordIdField="record_id"><StudyEventData '
+            f'StudyEventOID="Event.{event}" {again} redcap:UniqueEventName="{event}"><FormData FormOID="Form.{form}" '
+            f'FormRepeatKey="{instance if instrument else 1}"><ItemGroupData ItemGroupOID="{form}.all">{items}'
+            "</ItemGroupData></FormData></StudyEventData></SubjectData>"
+        )
+    before, after = XML[: XML.index("<SubjectData")], XML[XML.rindex("</ClinicalData>") :]
+    return before + "".join(parts) + after
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(projects())
+def test_any_project_says_the_same_in_csv_and_xml(
+    tmp_path: Path, rows: list[tuple[str, str, str, str, dict[str, str]]]
+) -> None:
+    from_csv = comparable(tables_of(tmp_path, as_csv(rows), dictionary=XML))
+    assert comparable(tables_of(tmp_path, as_xml(rows), dictionary=None)) == from_csv
+    expected = {row[:4] for row in rows if any(text not in ("", "0") for text in row[4].values())}
+    assert {key for _, key in from_csv} == expected
 
 
 def test_records_larger_than_memory_are_streamed(tmp_path: Path) -> None:
