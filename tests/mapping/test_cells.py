@@ -84,6 +84,27 @@ def test_every_float_written_out_is_read_back(value: float) -> None:
     assert COMMA.number(text.replace(".", ",")) == value
 
 
+@given(
+    st.integers(-(10**12), 10**12),
+    st.integers(0, 99),
+    st.sampled_from([(".", ","), (",", "."), (" ", ","), ("'", ".")]),
+)
+def test_groups_of_digits_are_read_back(whole: int, cents: int, signs: tuple[str, str]) -> None:
+    thousands, decimal = signs
+    reader = NumberReader(decimal, thousands)
+    text = f"{whole:,}".replace(",", thousands)
+    assert reader.number(text) == whole
+    assert reader.number(f"{text}{decimal}{cents:02}") == pytest.approx(float(f"{whole}.{cents:02}"))
+
+
+@given(st.lists(st.sampled_from(["1", "2.5", "3,5", "<4", "5-6", "x", "", "7.5-8", "<0,1"]), max_size=8))
+def test_both_decimal_signs_are_never_decided_for_one(cells: list[str]) -> None:
+    rows = [Row(number, {"x": cell}) for number, cell in enumerate(cells, start=2)]
+    sign = decide_decimals(rows, [("x", "x")], "").get("x")
+    signs = {"." if "." in cell else "," for cell in cells if set(cell) & set(".,")}
+    assert sign == (None if not signs else "mixed" if len(signs) > 1 else signs.pop())
+
+
 @given(st.text())
 def test_any_text_is_a_finite_number_or_refused(text: str) -> None:
     for reader in (POINT, COMMA, NumberReader(whole=True), NumberReader(thousands=",")):
@@ -99,7 +120,7 @@ def test_any_text_is_a_finite_number_or_refused(text: str) -> None:
     ("cells", "sign"),
     [
         (["1.5", "2"], "."), (["1,5", "2"], ","), (["1,5", "1.5"], "mixed"), (["<1,5", "10,5-20"], ","),
-        (["1", "2"], None), (["45,5 %", "3"], ","),
+        (["1", "2"], None), (["45,5 %", "3"], ","), (["7-7,5"], ","), (["7,5-8"], ","), ([".", ",", "-"], None),
         (["a.b", "1,5", "see 1.5"], ","), (["1.234,5", "2,5"], ","),
     ],
 )  # fmt: skip

@@ -116,6 +116,16 @@ def test_free_text_that_names_nobody_may_stay(tmp_path: Path) -> None:
     assert planned(tmp_path, "{type: csv}", columns, "privacy: {id: hmac, key_env: KEY}\n").columns["x"].type == "text"
 
 
+def test_a_template_that_reads_free_text_is_noted(tmp_path: Path) -> None:
+    columns = ID + (
+        "  x: {helper: remark}\n  n: {helper: number, type: number}\n"
+        'resources:\n  r: {resourceType: Condition, note: [{text: \'{{ col("x") ~ col("n") }}\'}]}\n'
+    )
+    hidden = planned(tmp_path, "{type: csv}", columns, "privacy: {id: hmac, key_env: KEY}\n")
+    assert hidden.notes == ("the resource 'r' reads the text column 'x': see that it names nobody",)
+    assert planned(tmp_path, "{type: csv}", columns).notes == ()
+
+
 def test_the_schema_explains_every_key() -> None:
     """An editor shows these texts while somebody types."""
     defs = schema()["$defs"]

@@ -55,6 +55,13 @@ def test_an_item_that_fails_costs_only_itself(tmp_path: Path) -> None:
     assert [(issue.row, issue.code) for issue in issues] == [(2, "E601"), (3, "E601")]
 
 
+def test_a_condition_chooses_among_the_items(tmp_path: Path) -> None:
+    text = DRUGS.split("  treated:")[0].replace("    $each", "    $when: 'item() != \"none\"'\n    $each")
+    made, issues = mapped(tmp_path, text, "pid,drugs,dose\nA,none;Ibu,1\nB,none,1\n")
+    assert issues == []
+    assert [one["medicationCodeableConcept"]["text"] for one in of_type(made, "MedicationStatement")] == ["Ibu"]
+
+
 VISITS = (
     """\
 source: {type: csv, key: [pid, n]}

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from multimodal.tables.rows import NumberText, Row
 
 MIXED = "mixed"
-_NUMBER = re.compile(
-    r"(?:<=|>=|<|>|≤|≥)?\s*[+-]?\d*([.,])\d*(?:[eE][+-]?\d{1,3})?(?:\s*[-–]\s*\d*\1\d*)?(?:\s*%)?", re.ASCII
-)
+_ONE = r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?"
+_NUMBER = re.compile(rf"(?:<=|>=|<|>|≤|≥)?\s*{_ONE}(?:\s*[-–]\s*{_ONE})?(?:\s*%)?", re.ASCII)
 
 
 def decide_decimals(rows: Iterable[Row], columns: Sequence[tuple[str, str]], thousands: str) -> dict[str, str]:
@@ -47,5 +46,6 @@ def decide_decimals(rows: Iterable[Row], columns: Sequence[tuple[str, str]], tho
 def _sign(text: str, thousands: str) -> str:
     if isinstance(text, NumberText):
         return ""
-    match = _NUMBER.fullmatch(text.strip().replace(thousands, "") if thousands else text.strip())
-    return match[1] if match else ""
+    plain = text.strip().replace(thousands, "") if thousands else text.strip()
+    signs = {sign for sign in ".," if sign in plain}
+    return signs.pop() if len(signs) == 1 and _NUMBER.fullmatch(plain) else ""

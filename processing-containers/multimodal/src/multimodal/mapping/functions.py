@@ -162,11 +162,11 @@ def _known_resource(constants: Constants, function: str, scope: Scope) -> str:
     return name
 
 
-def _date(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
-    reader = DateReader()
+def _date(arguments: Arguments, constants: Constants, scope: Scope) -> Evaluate:
+    reader = DateReader(zone=scope.zone)
     if len(arguments) == 2:
         try:
-            reader = date_reader([_constant(constants, 1, "date")])
+            reader = date_reader([_constant(constants, 1, "date")], scope.zone)
         except DateFormatError as error:
             raise ExpressionError(str(error)) from error
     return _with_text(arguments[0], reader.read)

@@ -12,7 +12,7 @@ from multimodal.mapping.dates import DateFormatError, DateReader, date_reader
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.patterns import PatternCheck
 from multimodal.mapping.plan import DROP, Column, Form, Mapping, Subject, Template
-from multimodal.mapping.privacy_reader import check_free_text, read_privacy
+from multimodal.mapping.privacy_reader import check_free_text, free_text_read, read_privacy
 from multimodal.mapping.schema import check_schema
 from multimodal.mapping.scope import Scope
 from multimodal.mapping.source_reader import read_source
@@ -54,6 +54,8 @@ class _Reader:
         self.hashes = [document.sha256]
         self.systems: dict[str, str] = self.content.get("systems", {})
         self.privacy = read_privacy(document)
+        self.zone = self._zone()
+        self.notes: list[str] = []
         self.tables = {name: self._table(name, table) for name, table in self.content.get("tables", {}).items()}
 
     def read(self) -> Mapping:
@@ -80,6 +82,7 @@ class _Reader:
             on_error=quality.get("on_error", "drop-value"),
             profiles=tuple(content.get("profiles", ())),
             privacy=self.privacy,
+            notes=tuple(self.notes),
         )
 
     def _subject(self, subject: dict[str, Any]) -> Subject:
@@ -185,13 +188,15 @@ class _Reader:
         if self.privacy.id == "hmac":
             check_free_text(self.document, (*place, "columns"), columns)
         aliases = self._aliases(columns, place)
-        scope = Scope(aliases, frozenset(sections), self.tables, self.systems)
+        scope = Scope(aliases, frozenset(sections), self.tables, self.systems, self.zone)
         columns = reader.finish(columns, scope)
         templates: dict[str, Template] = {}
         for resource, body in sections.items():
             templates[resource] = read_template(self.document, scope, (*place, "resources", resource), body)
         self._check_identities(columns, templates, place)
         check_templates(self.document, place, templates, columns)
+        if self.privacy.id == "hmac":
+            self.notes += free_text_read(templates, {h: c for h, c in columns.items() if c.type == "text"}, aliases)
         encounter = form.get("encounter", False) if name else False
         return Form(
             name,
@@ -266,16 +271,18 @@ class _Reader:
                 )
         return tuple(aliases[column] for column in key or ())
 
+    def _zone(self) -> ZoneInfo | None:
+        name = self.content["source"].get("timezone")
+        if name is None:
+            return None
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise self.document.error(("source", "timezone"), f"unknown zone {name!r}") from error
+
     def dates(self, formats: list[str], place: Place) -> DateReader:
         """Return the reader of dates in these formats, in the source's zone."""
-        source = self.content["source"]
-        zone = None
-        if "timezone" in source:
-            try:
-                zone = ZoneInfo(source["timezone"])
-            except (KeyError, ValueError, OSError) as error:
-                raise self.document.error(("source", "timezone"), f"unknown zone {source['timezone']!r}") from error
         try:
-            return date_reader(formats, zone)
+            return date_reader(formats, self.zone)
         except DateFormatError as error:
             raise self.document.error(place, str(error)) from error

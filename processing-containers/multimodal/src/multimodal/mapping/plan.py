@@ -137,6 +137,8 @@ class Template:
         Whether a row has this resource.
     each : Expression, optional
         A list: one resource for each of its items, which `item()` gives in the template.
+    item_when : Expression, optional
+        Whether an item has this resource: the ``$when`` of a template with ``$each``.
     key : tuple of Expression
         Identity in place of the row's key; empty for that.
     """
@@ -146,6 +148,7 @@ class Template:
     body: Node
     when: Expression | None = None
     each: Expression | None = None
+    item_when: Expression | None = None
     key: tuple[Expression, ...] = ()
 
     @property
@@ -288,6 +291,8 @@ class Mapping:
         Sets of profiles that the resources follow, e.g. ``mcode-4``.
     privacy : PrivacyPlan
         What is hidden before anything is written.
+    notes : tuple of str
+        What a person should know of the mapping itself, one line each.
     """
 
     id: str
@@ -308,6 +313,7 @@ class Mapping:
     on_error: str = "drop-value"
     profiles: tuple[str, ...] = ()
     privacy: PrivacyPlan = PrivacyPlan()
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> dict[str, Column]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from multimodal.mapping.document import Document, Place
-from multimodal.mapping.plan import Column, PrivacyPlan
+from multimodal.mapping.plan import Column, Node, PrivacyPlan, Template
 
 _FREE_ELEMENTS = ("name", "identifier")
 
@@ -55,3 +56,23 @@ def check_free_text(document: Document, place: Place, columns: dict[str, Column]
                 f"{header!r} is free text, which may name a person; say `as_text: true` if it cannot, or ignore it"
             )
             raise document.error((*place, header), problem, at_key=True)
+
+
+def free_text_read(
+    templates: Mapping[str, Template], texts: Mapping[str, Column], aliases: Mapping[str, str]
+) -> list[str]:
+    """Return a note on each template that puts a column of free text into a pseudonymous resource."""
+    notes = []
+    for name, template in templates.items():
+        read = dict.fromkeys(aliases[column] for column in _columns(template.body))
+        for header in read:
+            if header in texts:
+                notes.append(f"the resource {name!r} reads the text column {header!r}: see that it names nobody")
+    return notes
+
+
+def _columns(node: Node) -> Iterator[str]:
+    if node.expression is not None:
+        yield from node.expression.columns
+    for child in (*(node.elements or {}).values(), *(node.items or ())):
+        yield from _columns(child)

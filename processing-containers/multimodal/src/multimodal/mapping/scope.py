@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from multimodal.terminology.translation import TranslationTable
 
@@ -57,6 +58,8 @@ class Scope:
         Tables by name.
     systems : mapping of str to str
         Prefixes of code systems.
+    zone : ZoneInfo, optional
+        Of times without one.
     each : bool
         Whether there is an ``item()``: inside a template with ``$each``.
     """
@@ -65,4 +68,5 @@ class Scope:
     resources: frozenset[str] = frozenset()
     tables: Mapping[str, TranslationTable] = field(default_factory=dict)
     systems: Mapping[str, str] = field(default_factory=dict)
+    zone: ZoneInfo | None = None
     each: bool = False

@@ -40,12 +40,14 @@ def read_template(document: Document, scope: Scope, place: Place, body: dict[str
             raise document.error((*place, key), problem, at_key=True)
     inner = dataclasses.replace(scope, each="$each" in body)
     elements = {key: value for key, value in body.items() if key not in _DIRECTIVES and key != "resourceType"}
+    when = _expression(document, inner, place, body, "$when")
     return Template(
         place[-1] if isinstance(place[-1], str) else "",
         type_,
         _node(document, inner, place, elements),
-        when=_expression(document, scope, place, body, "$when"),
+        when=None if inner.each else when,
         each=_expression(document, scope, place, body, "$each"),
+        item_when=when if inner.each else None,
         key=_key(document, inner, (*place, "$key"), body.get("$key", [])),
     )
 
