@@ -60,7 +60,7 @@ class Opening:
         self.mapping = mapping
         self.source, self._paths = _dictionary_apart(mapping.source, paths)
         self.issues: list[Issue] = []
-        self.notes: list[str] = []
+        self.notes: list[str] = list(mapping.notes)
         self.found: dict[str, dict[str, str]] = {}
         self.coverage = Coverage()
         self.decimals: dict[str, str] = {}
