@@ -83,6 +83,14 @@ def test_a_dictionary_decides_what_numbers_mean() -> None:
     assert made.tables == {"diabetes": {"map": {"1": 'SCT#73211009 "Diabetes mellitus"'}, "otherwise": "drop"}}
 
 
+def test_values_that_the_dictionary_does_not_know_are_left_to_a_person() -> None:
+    choices = {"1": "Yes", "0": "No"}
+    assert of("dm", ["0", "1", "1"], label="Diabetes", type="code", choices=choices).verb == "condition"
+    made = of("dm", ["TRUE", "FALSE"], label="Diabetes", type="code", choices=choices)
+    assert made.verb == "todo"
+    assert "its values are not those of its dictionary" in made.reasons
+
+
 def test_the_unit_decides_between_mass_and_substance() -> None:
     assert "2160-0" in str(of("Kreatinin (mg/dl)", ["0.9", "1.1"]).line)
     assert "14682-9" in str(of("Kreatinin (µmol/l)", ["84", "71"]).line)

@@ -226,6 +226,9 @@ def _weighed_date(found: Candidate, field: Field, facts: Facts) -> Candidate | N
 
 def _weighed_answers(found: Candidate, field: Field, facts: Facts) -> Candidate | None:
     kind = found.entry.answers
+    strange = set(facts.values) - set(field.choices)
+    if field.choices and strange and len(strange) >= 0.5 * len(facts.values):
+        return _changed(found, -0.4, "its values are not those of its dictionary")
     if kind in _SHAPES:
         return _weighed_shape(found, field, facts)
     if field.type in {"number", "checkbox", "calc"} or (facts.filled and facts.many):
