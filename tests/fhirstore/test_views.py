@@ -76,6 +76,8 @@ def test_the_official_tests_pass_but_for_those_that_are_listed(public_data: Path
         ("name.given.where($this = 'B')", ["B"]),
         ("extension('urn:x').value.ofType(code)", ["F"]),
         ("active and missing", []),
+        ("id.startsWith('p')", [True]),
+        ("missing.startsWith('p')", []),
         ("active or missing", [True]),
         ("missing and active = false", [False]),
         ("active xor (id = 'p1')", [False]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from multimodal.bucket import FolderBucket
+from multimodal.fhirstore import FhirServer, NdjsonFolder
 from multimodal.fhirstore.views import View
 from multimodal.mapping.load import load_mapping
 from multimodal.mapping.plan import Mapping
 from multimodal.mapping.run import run_mapping
 from multimodal.mapping.views import column_views
 from multimodal.model.errors import ConfigurationError
+from multimodal.transport.session import HttpSession
+from multimodal.workflows.import_clinical import import_clinical
 from multimodal.workflows.table_views import KeysNeededError, differences, keys_of, table_of
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -168,6 +173,31 @@ def test_views_are_view_definitions_that_find_their_column(tmp_path: Path) -> No
     assert [row["value"] for row in View(views["days"]).rows(resources)] == [14, 7]
     assert views["age"]["select"][0]["column"][2]["path"] == "onset.ofType(Age).value"
     assert views["hb"]["name"].isidentifier()
+
+
+@pytest.fixture(params=["folder", "hapi"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NdjsonFolder | FhirServer]:
+    if request.param == "folder":
+        yield NdjsonFolder(tmp_path / "out")
+    else:
+        with HttpSession(request.getfixturevalue("hapi")) as session:
+            yield FhirServer(session)
+
+
+def test_the_table_comes_back_from_where_it_was_stored(
+    tmp_path: Path, target: NdjsonFolder | FhirServer, bucket: FolderBucket
+) -> None:
+    id_ = f"views-{uuid.uuid4().hex[:12]}"
+    text = EVERY_KIND.replace("id: every-kind", f"id: {id_}\ndeletes: entered-in-error").replace(
+        "urn:test:", f"urn:{id_}:"
+    )
+    mapping, file = mapping_of(tmp_path, text), table(tmp_path)
+    import_clinical([file], mapping.path, target=target, bucket=bucket, report_dir=None, run_id="r1")
+    assert list(differences(mapping, [file], target.of_source(id_))) == []
+    fewer = [*ROWS[:2], (*ROWS[2][:6], "", *ROWS[2][7:])]
+    table(tmp_path, fewer)
+    import_clinical([file], mapping.path, target=target, bucket=bucket, report_dir=None, run_id="r2")
+    assert list(differences(mapping, [file], target.of_source(id_))) == []
 
 
 CELL = {

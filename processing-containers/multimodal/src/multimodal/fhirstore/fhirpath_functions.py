@@ -319,6 +319,14 @@ def _join(focus: Evaluate, separator: Evaluate | None = None) -> Evaluate:
     return joined
 
 
+def _starts_with(focus: Evaluate, prefix: Evaluate) -> Evaluate:
+    def started(nodes: Nodes, index: int) -> Nodes:
+        text, start = focus(nodes, index), prefix(nodes, index)
+        return [str(_single(text)).startswith(str(_single(start)))] if text and start else []
+
+    return started
+
+
 def _resource_key(focus: Evaluate) -> Evaluate:
     def keys(nodes: Nodes, index: int) -> Nodes:
         return [f"{node['resourceType']}/{node['id']}" for node in focus(nodes, index) if "id" in node]
@@ -351,6 +359,7 @@ _CALLS: dict[str, Callable[..., Evaluate]] = {
     "extension": _extension,
     "join": _join,
     "ofType": _of_type,
+    "startsWith": _starts_with,
     "getResourceKey": _resource_key,
     "getReferenceKey": _reference_key,
 }

@@ -154,7 +154,9 @@ class _Views:
         return lambda key, value: f"{type_}/{make(key)}"
 
     def _of_mapping(self) -> list[str]:
-        return [f"meta.source = {_quoted(self._mapping.meta_source)}"]
+        source = self._mapping.meta_source
+        # HAPI appends # and its own request id to the source.
+        return [f"meta.source = {_quoted(source)} or meta.source.startsWith({_quoted(source + '#')})"]
 
     def _of_code(
         self, type_: str, header: str, identity: str, paths: dict[str, str], code: Mapping[str, Any], element: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multimodal.fhirstore.bodies import is_withdrawn, source_of, writers_of
 from multimodal.fhirstore.views import View
 from multimodal.mapping.identity import SEPARATOR
 from multimodal.mapping.opening import Opening
@@ -70,7 +71,8 @@ def table_of(
     mapping : Mapping
         The mapping that made them.
     resources : iterable of mapping
-        From a folder or a server; others among them do no harm.
+        E.g. ``target.of_source(mapping.id)`` of a folder or a server; others among them do no harm, and those that were
+        withdrawn (``entered-in-error``) say nothing.
     keys : mapping of str to sequence of RowKey, optional
         By form, the rows to return, in this order. Without it a form whose rows are told apart by their patient alone
         has a row for each Patient that this mapping wrote, by identifier.
@@ -91,7 +93,7 @@ def table_of(
     """
     if mapping.privacy is not None and mapping.privacy.id == "hmac":
         raise ConfigurationError("a mapping with `privacy: {id: hmac}` has no way back from its resources to its rows")
-    by_key = {f"{one['resourceType']}/{one['id']}": one for one in resources if "id" in one}
+    by_key = {f"{one['resourceType']}/{one['id']}": one for one in resources if "id" in one and not is_withdrawn(one)}
     found = {}
     for form in mapping.forms:
         views = [(view, View(view.definition)) for view in column_views(mapping, form, decimals)]
@@ -113,14 +115,10 @@ def _cells(row: RowKey, views: list[tuple[ColumnView, View]], by_key: Mapping[st
 def _rows_by_patient(mapping: MappingFile, form: Form, by_key: Mapping[str, Mapping[str, Any]]) -> list[RowKey]:
     if form.key != (form.aliases[mapping.subject.column],) or mapping.source.type in ("redcap", "odm"):
         raise KeysNeededError(form)
-    written = {
-        one.get("subject", {}).get("reference")
-        for one in by_key.values()
-        if one.get("meta", {}).get("source") == mapping.meta_source
-    }
+    written = {one.get("subject", {}).get("reference") for one in by_key.values() if source_of(one) == mapping.id}
     values = []
     for key, resource in by_key.items():
-        ours = key in written or resource.get("meta", {}).get("source") == mapping.meta_source
+        ours = key in written or source_of(resource) == mapping.id or mapping.id in writers_of(resource)
         if resource["resourceType"] == "Patient" and ours:
             known = resource.get("identifier", [])
             values += [one["value"] for one in known if one.get("system") == mapping.subject.system]
