@@ -94,10 +94,11 @@ class ObservationMaker:
                 if date:
                     mark += 1
             focused = b""
-            if focus and (reference := state.reference(focus)):
+            reference = state.reference(focus) if focus else None
+            if reference:
                 focused = orjson.dumps(_listed(reference))
                 mark += 2
-            stencil = stencils.get(mark) or first(state, mark, stencils)
+            stencil = stencils.get(mark) or first(state, reference, mark, stencils)
             if stencil is None:
                 return None
             hashed = state.hashed.copy()
@@ -113,7 +114,8 @@ class ObservationMaker:
         outcome = self._outcomes(state)
         if not outcome.element or not state.holds(self._column.when):
             return None
-        made = self._dict(state, outcome)
+        focus = self._column.focus
+        made = self._dict(state, outcome, state.reference(focus) if focus else None)
         return self._checked(made, (outcome.kind, tuple(made), state.mark), state)
 
     def _otherwise(self, state: RowState) -> Ready:
@@ -132,16 +134,16 @@ class ObservationMaker:
             self._ready[(text, state.values[unit_header]) if unit_header else text] = ready
         return ready
 
-    def _first(self, state: RowState, mark: int, stencils: dict[int, Stencil]) -> Stencil | None:
+    def _first(self, state: RowState, reference: Any, mark: int, stencils: dict[int, Stencil]) -> Stencil | None:
         """Return the stencil of a kind that is met for the first time."""
         outcome = self._outcomes(state, quietly=True)
         slots = _SLOTS_OF_KIND if outcome.type in _OF_KIND else _SLOTS
-        stencil = self._checked.stencil(self._dict(state, outcome), (outcome.kind, mark), state, slots)
+        stencil = self._checked.stencil(self._dict(state, outcome, reference), (outcome.kind, mark), state, slots)
         if stencil is not None:
             stencils[mark] = stencil
         return stencil
 
-    def _dict(self, state: RowState, outcome: Outcome) -> Resource:
+    def _dict(self, state: RowState, outcome: Outcome, reference: Any) -> Resource:
         """Return the Observation as a dict; what is made from bytes must be the same."""
         column = self._column
         hashed = state.hashed.copy()
@@ -150,7 +152,7 @@ class ObservationMaker:
         made |= {"status": state.status, "subject": state.subject, outcome.element: outcome.value}
         if state.encounter:
             made["encounter"] = state.encounter
-        if column.focus and (reference := state.reference(column.focus)):
+        if reference:
             made["focus"] = _listed(reference)
         if column.effective is not None and (date := state.effective(column.effective)):
             made["effectiveDateTime"] = date
