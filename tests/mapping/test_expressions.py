@@ -93,6 +93,11 @@ def value_of(text: str, **values: Any) -> Any:
         ("{{ years_between(col('a'), col('b')) }}", {"a": "1950-06-01", "b": "2000-05-31"}, 49),
         ("{{ identifier('urn:x', col('a')) }}", {"a": 7}, {"system": "urn:x", "value": "7"}),
         (
+            "{{ quantity(split(col('a'), '/', 1), 'kg') }}",
+            {"a": "1/ <7.5"},
+            {"value": 7.5, "comparator": "<", "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
+        ),
+        (
             "{{ quantity(col('a'), 'kg') }}",
             {"a": 7},
             {"value": 7, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"},
@@ -164,6 +169,8 @@ def test_everything_else_is_refused(text: str, problem: str) -> None:
         ("{{ add_days('2012-07', 1) }}", {}),
         ("{{ add_days('9999-12-31', 5) }}", {}),
         ("{{ concat(split(col('a'), ';'), 'x') }}", {"a": "a;b"}),
+        ("{{ quantity(col('a'), 'kg') }}", {"a": "7,5"}),
+        ("{{ quantity(col('a'), 'kg') }}", {"a": "7-8"}),
         ("x {{ split(col('a'), ';') }}", {"a": "a;b"}),
     ],
 )

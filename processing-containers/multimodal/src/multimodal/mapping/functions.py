@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from multimodal.mapping.cells import Measured, codeable_of, quantity
+from multimodal.mapping.cells import Measured, MeasuredRange, NumberReader, codeable_of, quantity
 from multimodal.mapping.dates import DateFormatError, DateReader, date_reader
 from multimodal.mapping.patterns import Capture, PatternError
 from multimodal.mapping.scope import Env, Evaluate, ExpressionError, Scope
@@ -132,7 +132,8 @@ def _concept(_: Arguments, constants: Constants, scope: Scope) -> Evaluate:
     return lambda env: codeable
 
 
-def _quantity(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
+def _quantity(arguments: Arguments, constants: Constants, scope: Scope) -> Evaluate:
+    numbers = NumberReader(scope.decimal)
     try:
         fixed = unit(_constant(constants, 1, "quantity"))
     except UnknownUnitError as error:
@@ -140,7 +141,14 @@ def _quantity(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
 
     def make(env: Env) -> Any:
         value = arguments[0](env)
-        return None if value is None else quantity(Measured(_number(value)), fixed)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            return quantity(Measured(_number(value)), fixed)
+        measured = numbers.measured(value)  # a part of a cell, e.g. from split()
+        if isinstance(measured, MeasuredRange):
+            raise TypeError(f"{value!r} is a range, not a quantity")
+        return quantity(measured, fixed)
 
     return make
 
@@ -254,11 +262,17 @@ def _split(arguments: Arguments, constants: Constants, _: Scope) -> Evaluate:
     if type(number) is not int or number < 0:
         raise ExpressionError("split() takes the number of a part, counted from 0")
 
-    def part(text: str) -> str | None:
-        parts = [part.strip() for part in text.split(separator)]
-        return parts[number] or None if number < len(parts) else None
+    def part(env: Env) -> str | None:
+        value = arguments[0](env)
+        if value is None:
+            return None
+        parts = [part.strip() for part in plain(value).split(separator)]
+        if number < len(parts):
+            return parts[number] or None
+        env.note(f"split {separator} {number}", "no match", "")
+        return None
 
-    return _with_text(arguments[0], part)
+    return part
 
 
 def _parts(text: str, separator: str) -> list[str]:

@@ -92,7 +92,22 @@ class _Reader:
             self._pattern(subject),
             subject.get("profile", ""),
             subject.get("create", "always"),
+            *self._images(subject),
         )
+
+    def _images(self, subject: dict[str, Any]) -> tuple[str, str, bool]:
+        """Return the column of the DICOM Patient ID, its identifier system, and whether the Patient must exist."""
+        dicom = subject.get("dicom", {})
+        column, must_exist = dicom.get("patient_id", subject["id"]), bool(dicom.get("must_exist"))
+        if column == subject["id"]:
+            return "", "", must_exist
+        place: Place = ("subject", "dicom", "patient_id")
+        for form in self.content.get("forms", {"": self.content}).values():
+            spec = form.get("columns", {}).get(column, {})
+            if spec.get("patient") == "identifier":
+                return column, spec.get("system", ""), must_exist
+        problem = f"{column!r} must be a column with `patient: identifier` and the image store's patient_system as `system`"
+        raise self.document.error(place, problem)
 
     def _pattern(self, subject: dict[str, Any]) -> str:
         pattern: str = subject.get("pattern", "")
@@ -100,10 +115,6 @@ class _Reader:
             PatternCheck(pattern)
         except ValueError as error:
             raise self.document.error(("subject", "pattern"), f"no regular expression: {pattern!r} {error}") from error
-        dicom = subject.get("dicom", {}).get("patient_id", subject["id"])
-        if dicom != subject["id"]:
-            place = ("subject", "dicom", "patient_id")
-            raise self.document.error(place, "another column than subject.id is not supported yet")
         return pattern
 
     def _table(self, name: str, table: dict[str, Any]) -> TranslationTable:
@@ -188,7 +199,8 @@ class _Reader:
         if self.privacy.id == "hmac":
             check_free_text(self.document, (*place, "columns"), columns)
         aliases = self._aliases(columns, place)
-        scope = Scope(aliases, frozenset(sections), self.tables, self.systems, self.zone)
+        sign = "," if self.content["source"].get("decimal") == "," else "."
+        scope = Scope(aliases, frozenset(sections), self.tables, self.systems, self.zone, sign)
         columns = reader.finish(columns, scope)
         templates: dict[str, Template] = {}
         for resource, body in sections.items():

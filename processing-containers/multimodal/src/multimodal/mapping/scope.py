@@ -60,6 +60,8 @@ class Scope:
         Prefixes of code systems.
     zone : ZoneInfo, optional
         Of times without one.
+    decimal : {".", ","}
+        Decimal sign of numbers in a text.
     each : bool
         Whether there is an ``item()``: inside a template with ``$each``.
     """
@@ -69,4 +71,5 @@ class Scope:
     tables: Mapping[str, TranslationTable] = field(default_factory=dict)
     systems: Mapping[str, str] = field(default_factory=dict)
     zone: ZoneInfo | None = None
+    decimal: str = "."
     each: bool = False
