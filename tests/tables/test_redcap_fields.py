@@ -66,10 +66,10 @@ def test_the_same_project_is_found_in_xml(tmp_path: Path) -> None:
     fields = {name: field for name, field in from_csv.dictionary.fields.items() if field.type != "descriptive"}
     assert from_xml.dictionary.fields == fields
     options = from_xml.dictionary.option_of
-    assert {header: of for header, of in options.items() if of[1] not in ("UNK", "NASK")} == (
+    assert {header: of for header, of in options.items() if of[1] not in ("unk", "nask")} == (
         from_csv.dictionary.option_of
     )
-    assert options["illness___unk"] == ("illness", "UNK")
+    assert options["illness___unk"] == ("illness", "unk")
     assert from_xml.dictionary.missing == {"UNK": "unknown", "NASK": "not asked"}
     assert {event.name: event.day_offset for event in from_xml.dictionary.events.values()} == {
         "base_arm_1": 0,

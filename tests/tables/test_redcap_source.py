@@ -171,6 +171,27 @@ def test_labels_of_events_forms_and_missing_codes_are_turned_back(tmp_path: Path
     assert found == comparable(tables_of(tmp_path, RAW, dictionary=XML))
 
 
+@pytest.mark.parametrize(
+    ("content", "dictionary", "options"),
+    [
+        (RAW.replace("illness___a2", "illness___unk"), DICTIONARY, {}),
+        (RAW.replace("illness___a2", "illness___unk"), XML, {}),
+        (LABELS.replace("(choice=fever & chills)", "(choice=unknown)"), XML, {}),
+        (XML.replace('"illness___a2" Value', '"illness___unk" Value'), None, {}),
+        (RECORDS_XML.replace('"illness___a2" Value', '"illness___unk" Value'), DICTIONARY, REPEATING),
+    ],
+    ids=["raw", "raw, codes in xml", "labels", "xml", "records in xml"],
+)
+def test_a_missing_data_code_is_an_option_of_each_checkbox(
+    tmp_path: Path, content: str, dictionary: str | None, options: dict[str, str]
+) -> None:
+    labels = content.startswith("Record ID")
+    (table, *_) = tables_of(tmp_path, content, dictionary=dictionary, labels=labels, options=options)
+    assert table.dictionary.option_of["illness___unk"] == ("illness", "unk")
+    assert "illness___unk" in table.headers
+    assert next(table.rows).values["illness___unk"] == "0"
+
+
 def test_a_label_of_two_codes_is_told(tmp_path: Path) -> None:
     dictionary = DICTIONARY.replace("1, male | 2, female", "1, yes | 2, yes")
     tables = tables_of(tmp_path, LABELS.replace("female", "yes"), labels=True, dictionary=dictionary)

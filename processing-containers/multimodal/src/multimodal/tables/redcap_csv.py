@@ -29,6 +29,7 @@ def csv_tables(path: Path, source: SourceSpec, project: Project | None) -> list[
         If the file is no REDCap export, or not one of this project.
     """
     file = _RecordsFile(path, source, project)
+    project = file.project
     if not source.forms or project is None:
         shapes = [flat_shape(file.record, file.others)]
     else:
@@ -78,7 +79,7 @@ class _RecordsFile:
     def __init__(self, path: Path, source: SourceSpec, project: Project | None) -> None:
         self.path = path
         self._source = source
-        self._project = project
+        self.project = project
         opened = self._open()
         opened.stream.close()
         self._original = opened.headers
@@ -88,6 +89,8 @@ class _RecordsFile:
         self._readers: Sequence[Callable[[str, str], str]] | None = None
         if source.labels:
             self._read_labels()
+        if project:
+            project = self.project = project.with_options(self._names)
         self.record = project.record if project else self._names[0]
         self._check_record()
         problem = header_problem(tuple(self._names), opened.header_row)
@@ -112,11 +115,11 @@ class _RecordsFile:
             raise EmptyTableError(self.path, problem) from error
 
     def _read_labels(self) -> None:
-        if self._project is None:
+        if self.project is None:
             raise TableError(self.path, "an export of labels needs the data dictionary: name it as `source.dictionary`")
-        self._names = raw_headers(self._original, self._project)
-        readers, notes = cell_readers(self._names, self._project)
-        if "redcap_event_name" in self._names and not self._project.dictionary.events:
+        self._names = raw_headers(self._original, self.project)
+        readers, notes = cell_readers(self._names, self.project)
+        if "redcap_event_name" in self._names and not self.project.dictionary.events:
             notes.append("the data dictionary does not name the events: they are called as the labels call them")
         self._readers = [reader.get for reader in readers]
         self.notes.extend(notes)
@@ -195,8 +198,8 @@ class _RecordsFile:
     def _where(self, record: list[str]) -> Whereabouts:
         at = self._at
         event, instrument, instance = (record[at[name]].strip() if name in at else "" for name in RECORD_COLUMNS)
-        if instrument and self._project:
-            instrument = form_named(instrument, self._project) or instrument
+        if instrument and self.project:
+            instrument = form_named(instrument, self.project) or instrument
         return Whereabouts(record[at[self.record]].strip(), event, instrument, instance)
 
     def _row(
@@ -219,12 +222,12 @@ class _RecordsFile:
 
     def _misplaced(self, where: Whereabouts) -> Issue | None:
         """Return why a record belongs to no form, or to no visit that can be told; None where it does."""
-        if self._project is None:
+        if self.project is None:
             return None
-        if where.instrument and where.instrument not in self._project.form_labels:
+        if where.instrument and where.instrument not in self.project.form_labels:
             message = f"the data dictionary has no form {where.instrument!r}; the row was not used"
             return _issue(IssueCode.UNKNOWN_FORM, message, where, "redcap_repeat_instrument", where.instrument)
-        events = self._project.dictionary.events
+        events = self.project.dictionary.events
         if where.event and events and where.event not in events:
             message = f"the project has no event {where.event!r}; the row was not used"
             return _issue(IssueCode.UNKNOWN_FORM, message, where, "redcap_event_name", where.event)
@@ -234,7 +237,7 @@ class _RecordsFile:
         """Yield the values of other forms in the row of a repeating one, where REDCap has none: shifted cells."""
         if not where.instrument or not self._forms:
             return
-        options = self._project.dictionary.option_of if self._project else {}
+        options = self.project.dictionary.option_of if self.project else {}
         for name, form in self._forms.items():
             text = record[self._at[name]]
             if text and form not in ("", where.instrument):

@@ -151,11 +151,23 @@ def option_header(field: str, code: str) -> str:
 
 
 def option_headers(fields: Iterable[Field], missing: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return header to (field, code) of all checkbox options; missing data codes are options of each of them."""
+    """Return header to (field, code) of all checkbox options.
+
+    Missing data codes are options of each field too; their code is as the header has it (``unk``), since an export of
+    records alone knows no other.
+    """
     found: dict[str, tuple[str, str]] = {}
-    codes_of_all = list(missing)
+    codes_of_all = [option_header("", code).removeprefix("___") for code in missing]
     for field in fields:
         if field.type == "checkbox":
             for code in (*field.choices, *codes_of_all):
                 found.setdefault(option_header(field.name, code), (field.name, code))
     return found
+
+
+def option_label(field: Field, code: str, missing: Mapping[str, str]) -> str:
+    """Return what people call an option of a checkbox, or a missing data code among them."""
+    if code in field.choices:
+        return field.choices[code]
+    header = option_header("", code)
+    return next((label for known, label in missing.items() if option_header("", known) == header), code)

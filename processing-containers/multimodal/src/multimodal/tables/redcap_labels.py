@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from multimodal.tables.dictionary import Event
-from multimodal.tables.redcap_fields import STATUS_LABELS, plain
+from multimodal.tables.redcap_fields import STATUS_LABELS, option_label, plain
 from multimodal.tables.redcap_project import RECORD_COLUMNS, Project
 
 _OWN = {
@@ -61,7 +61,7 @@ def _expected(project: Project) -> list[tuple[str, str]]:
     by_field: dict[str, list[tuple[str, str]]] = {}
     for header, (name, code) in dictionary.option_of.items():
         field = dictionary.fields[name]
-        choice = field.choices.get(code) or dictionary.missing.get(code, code)
+        choice = option_label(field, code, dictionary.missing)
         by_field.setdefault(name, []).append((header, _matched(f"{field.label} (choice={choice})")))
     for form in project.form_labels:
         found.append((f"{form}_timestamp", "Survey Timestamp"))
@@ -102,7 +102,7 @@ def _reader(name: str, project: Project) -> tuple[Mapping[str, str], list[str]]:
     dictionary = project.dictionary
     if name in dictionary.option_of:
         field_name, code = dictionary.option_of[name]
-        label = dictionary.fields[field_name].choices.get(code) or dictionary.missing.get(code, code)
+        label = option_label(dictionary.fields[field_name], code, dictionary.missing)
         return {label: "1", code: "1", **_CHECKED, "1": "1", "0": "0"}, []
     if name == "redcap_event_name":
         return _events(dictionary.events.values()), []

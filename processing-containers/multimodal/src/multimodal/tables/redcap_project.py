@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +60,26 @@ class Project:
     def columns(self, form: str) -> list[str]:
         """Return the headers of a form's fields in order, the record id apart; checkboxes have one for each option."""
         options: dict[str, list[str]] = {}
-        for header, (name, code) in self.dictionary.option_of.items():
-            if code in self.dictionary.fields[name].choices:
-                options.setdefault(name, []).append(header)
+        for header, (name, _) in self.dictionary.option_of.items():
+            options.setdefault(name, []).append(header)
         found: list[str] = []
         for each in self.dictionary.fields.values():
             if each.form == form and each.type != "descriptive" and each.name != self.record:
                 found.extend(options.get(each.name, ()) if each.type == "checkbox" else (each.name,))
         return [*found, f"{form}_complete"]
+
+    def with_options(self, headers: Iterable[str]) -> Project:
+        """Return the project with the checkbox options of an export that its dictionary does not list.
+
+        These are missing data codes (``race___unk``): a data dictionary does not have them.
+        """
+        boxes = [each.name for each in self.dictionary.fields.values() if each.type == "checkbox"]
+        known = dict(self.dictionary.option_of)
+        for header in headers:
+            name, mark, code = header.partition("___")
+            if mark and code and header not in known and name in boxes:
+                known[header] = (name, code)
+        return replace(self, dictionary=replace(self.dictionary, option_of=known))
 
     def form_of(self, header: str) -> str:
         """Return the form that a column belongs to; ``""`` where the dictionary does not know it."""

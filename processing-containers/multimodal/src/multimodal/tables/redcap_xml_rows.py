@@ -119,11 +119,12 @@ class _Survey:
             names = ", ".join(sorted(form or event for event, form in guessed))
             notes.append(
                 f"the file does not say what repeats; {names}: taken for repeating, since a record has it twice; "
-                "give such forms `repeat: true`"
+                "give such forms `repeat: true`, and for events a project XML as `source.dictionary`"
             )
         unknown = [form for form in self.forms if form not in project.form_labels]
         if unknown:
             notes.append(f"the data dictionary does not know the forms {', '.join(unknown)}")
+        project = project.with_options(item for items in self.forms.values() for item in items)
         return replace(project, repeats=frozenset(declared | self.repeating))
 
 
