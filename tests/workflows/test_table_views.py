@@ -175,6 +175,29 @@ def test_views_are_view_definitions_that_find_their_column(tmp_path: Path) -> No
     assert views["hb"]["name"].isidentifier()
 
 
+TWO_SHEETS = """
+fhirmap: 1
+id: two-sheets
+source: {type: csv}
+subject: {id: pid, system: urn:test:pid}
+forms:
+  patients: {columns: {sex: {patient: gender, table: {m: male}}, age: {observation: 'LNC#30525-0 "Age"', type: number}}}
+  labs: {columns: {hb: {observation: 'LNC#718-7 "Hb"', type: number}}}
+"""
+
+
+def test_a_patient_need_not_have_a_row_in_each_form(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, TWO_SHEETS)
+    first, second = tmp_path / "patients.csv", tmp_path / "labs.csv"
+    first.write_text("pid,sex,age\n1,m,50\n2,m,60\n", encoding="utf-8")
+    second.write_text("pid,hb\n2,12.5\n", encoding="utf-8")
+    resources = check(mapping, first, second)
+    assert table_of(mapping, resources) == {
+        "patients": [{"sex": "m", "age": "50", "pid": "1"}, {"sex": "m", "age": "60", "pid": "2"}],
+        "labs": [{"hb": "12.5", "pid": "2"}],
+    }
+
+
 @pytest.fixture(params=["folder", "hapi"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NdjsonFolder | FhirServer]:
     if request.param == "folder":

@@ -82,7 +82,8 @@ def table_of(
     Returns
     -------
     dict of str to list of dict
-        By form: header to text, in the spelling that the mapping makes possible; see `mapping.restore.restorer`.
+        By form: header to text, in the spelling that the mapping makes possible; see `mapping.restore.restorer`. Dates
+        that `privacy` shifted come back shifted.
 
     Raises
     ------
@@ -98,7 +99,11 @@ def table_of(
     for form in mapping.forms:
         views = [(view, View(view.definition)) for view in column_views(mapping, form, decimals)]
         rows = keys.get(form.name, ()) if keys is not None else _rows_by_patient(mapping, form, by_key)
-        found[form.name] = [_cells(row, views, by_key) for row in rows]
+        tables = [_cells(row, views, by_key) for row in rows]
+        if keys is None and len(mapping.forms) > 1:  # not every patient need have a row in each form
+            own = [view for view, compiled in views if compiled.resource != "Patient"]
+            tables = [cells for cells in tables if any(cells[view.header] != view.unticked for view in own)]
+        found[form.name] = tables
     return found
 
 
