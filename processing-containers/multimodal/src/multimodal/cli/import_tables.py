@@ -17,6 +17,7 @@ from multimodal.cli.options import project_option, stores_option
 from multimodal.cli.show import show
 from multimodal.fhirstore import FhirServer, NdjsonFolder, Target
 from multimodal.host.progress import ShownProgress
+from multimodal.mapping import load_mapping
 from multimodal.model.errors import DataRefusedError
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Stores, load_stores
@@ -102,7 +103,7 @@ def command(
         raise click.UsageError("say where to: either --to DIR or --store NAME")
     if undo and files:
         raise click.UsageError("--undo takes no files: it takes back what an earlier import wrote")
-    fetches = not (files or undo)
+    fetches = not (files or undo) and bool(load_mapping(mapping).source.options.get("store"))
     ends_of = _ends(folder, store, bucket, stores_file, project, fetches=fetches)
     with ends_of as ends, ShownProgress() as progress:
         if undo:
