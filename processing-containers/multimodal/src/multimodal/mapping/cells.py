@@ -183,10 +183,11 @@ def read_key(text: str) -> str:
     CellError
         E104 otherwise: with a zero width space in it, an id would be another patient's, and look the same.
     """
-    for character in read_text(text):
+    key = read_text(text)
+    for character in () if key.isascii() else key:
         if unicodedata.category(character) == "Cf":
             raise CellError(IssueCode.NOT_TEXT, f"the cell holds the invisible character U+{ord(character):04X}")
-    return str(text)
+    return key
 
 
 def read_boolean(text: str) -> bool:
