@@ -33,7 +33,7 @@ def findings_of(folder: Path, issues: Sequence[Issue], accepted: Sequence[Issue]
     ledger = Ledger()
     for issue in accepted:
         decision = Decision(2, identity_of(issue), "Ada", "known")
-        ledger.decisions.setdefault(finding_key(decision.fields), []).append(decision)
+        ledger.decisions.setdefault(finding_key(decision.identity), []).append(decision)
     return compare(issues, FolderBucket(folder / "bucket"), "study", ledger)
 
 

@@ -58,7 +58,7 @@ def test_a_refused_row_knows_which_of_its_cells_each_issue_means() -> None:
         ],
     )
     (kept,) = refused.rows
-    assert kept.line == {"row": "7", "sheet": "", "Sex": "X", "hb": "n/a"}
+    assert (kept.number, kept.sheet, kept.cells) == (7, "", {"Sex": "X", "hb": "n/a"})
     assert list(kept.columns) == ["Sex", "hb", ""]
     assert len(refused.issues) == 3
 

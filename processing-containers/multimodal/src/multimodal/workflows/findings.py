@@ -9,8 +9,10 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,9 @@ class Finding:
     why: str = ""
 
     @property
-    def line(self) -> dict[str, Any]:
+    def line(self) -> tuple[Any, ...]:
         """The finding as a line of ``findings.csv``."""
-        return {"state": self.state.value, "since": self.since, **issue_line(self.issue), "who": self.who,
-                "why": self.why}  # fmt: skip
+        return (self.state.value, self.since, *issue_line(self.issue), self.who, self.why)
 
 
 @dataclass(slots=True)
@@ -137,22 +138,29 @@ def compare(
     """
     day = (today or dt.date.today()).isoformat()
     all_: Spooled[Finding] = Spooled(_to_json, _from_json)
+    counts: Counter[State] = Counter()
     with tempfile.TemporaryDirectory() as folder, closing(_Before(Path(folder) / "before.sqlite")) as before:
         key = state_key(mapping_id)
         if bucket.exists(key):
             copy = Path(folder) / "before.csv"
             bucket.read_file(key, copy)
             before.fill(copy)
-        for issue in issues:
-            identity = finding_key(identity_of(issue))
-            since, decision = before.take(identity), ledger.take(identity)
-            if decision is not None:
-                all_.append(Finding(issue, State.ACCEPTED, since or day, decision.who, decision.why))
-            else:
-                all_.append(Finding(issue, State.PERSISTING if since else State.NEW, since or day))
-        all_.extend(gone for gone in before.left() if not (dry_run and gone.issue.code in _OF_SERVERS))
-        counts = Counter(finding.state for finding in all_)
+        for finding in _judged(issues, before, ledger, day):
+            if not (dry_run and finding.state is State.FIXED and finding.issue.code in _OF_SERVERS):
+                all_.append(finding)
+                counts[finding.state] += 1
         return Findings(all_, counts, before.day, _ledger_notes(ledger, mapping_id), ledger_key(mapping_id))
+
+
+def _judged(issues: Iterable[Issue], before: _Before, ledger: Ledger, day: str) -> Iterator[Finding]:
+    for issue in issues:
+        key = finding_key(identity_of(issue))
+        since, decision = before.take(key), ledger.take(key)
+        if decision is not None:
+            yield Finding(issue, State.ACCEPTED, since or day, decision.who, decision.why)
+        else:
+            yield Finding(issue, State.PERSISTING if since else State.NEW, since or day)
+    yield from before.left()
 
 
 def first_findings(issues: Iterable[Issue]) -> Findings:
@@ -174,9 +182,9 @@ def remember(findings: Findings, bucket: Bucket, mapping_id: str, *, today: dt.d
     kept = findings.of(State.NEW, State.PERSISTING, State.ACCEPTED)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "findings.csv"
-        lines = ({"since": finding.since, **issue_line(finding.issue)} for finding in kept)
+        lines = ((finding.since, *identity_of(finding.issue), finding.issue.message) for finding in kept)
         # The first line says when: an import without any finding is one to be held to as well.
-        write_csv(path, _STATE_COLUMNS, _begun({"since": day}, lines))
+        write_csv(path, _STATE_COLUMNS, chain([(day,)], lines))
         bucket.write_file(state_key(mapping_id), path)
 
 
@@ -189,7 +197,8 @@ def write_findings(findings: Findings, path: Path) -> None:
 def write_ledger_lines(findings: Findings, path: Path) -> None:
     """Write ``ledger-lines.csv``: a line for each finding that is not accepted, for a person to copy and complete."""
     waiting = findings.of(State.NEW, State.PERSISTING)
-    write_csv(path, LEDGER_COLUMNS, ({**issue_line(found.issue), "decision": "accepted"} for found in waiting))
+    lines = ((*identity_of(found.issue), found.issue.message, "accepted", "", "", "") for found in waiting)
+    write_csv(path, LEDGER_COLUMNS, lines)
 
 
 class _Before:
@@ -210,9 +219,10 @@ class _Before:
         """Read the file that `remember` wrote."""
         csv.field_size_limit(_CELL_LIMIT)
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            self.day = next(reader, {}).get("since") or ""
-            rows = ((finding_key(line), orjson.dumps(line).decode(), line["since"]) for line in reader)
+            reader = csv.reader(file)
+            next(reader, None)
+            self.day = next(reader, [""])[0]
+            rows = ((finding_key(line[1:-1]), orjson.dumps(line[1:]).decode(), line[0]) for line in reader)
             self._database.executemany("INSERT INTO found VALUES (?, ?, ?)", rows)
         self._database.execute("CREATE INDEX by_key ON found (key)")
 
@@ -229,14 +239,9 @@ class _Before:
     def left(self) -> Iterator[Finding]:
         """Yield those that were not met again."""
         for line, since in self._database.execute("SELECT line, since FROM found ORDER BY rowid"):
-            fields = orjson.loads(line)
-            texts: dict[str, Any] = {name: str(fields.get(name) or "") for name in (*IDENTITY, "message")}
-            yield Finding(Issue(**texts), State.FIXED, since)
-
-
-def _begun(first: dict[str, Any], lines: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    yield first
-    yield from lines
+            code, sheet, record, event, instance, column, value, message = orjson.loads(line)
+            gone = Issue(code, message, None, sheet, record, event, instance, column, value)
+            yield Finding(gone, State.FIXED, since)
 
 
 def _ledger_notes(ledger: Ledger, mapping_id: str) -> list[str]:
@@ -253,10 +258,14 @@ def _ledger_notes(ledger: Ledger, mapping_id: str) -> list[str]:
     return notes
 
 
-def _to_json(finding: Finding) -> list[Any]:
-    return [issue_line(finding.issue), finding.state.value, finding.since, finding.who, finding.why]
+_fields = attrgetter(*(field.name for field in fields(Issue)))
+_STATES = {state.value: state for state in State}
+
+
+def _to_json(finding: Finding) -> tuple[Any, ...]:
+    return (*_fields(finding.issue), finding.state.value, finding.since, finding.who, finding.why)
 
 
 def _from_json(values: Sequence[Any]) -> Finding:
-    issue, state, since, who, why = values
-    return Finding(Issue(**issue), State(state), since, who, why)
+    *issue, state, since, who, why = values
+    return Finding(Issue(*issue), _STATES[state], since, who, why)

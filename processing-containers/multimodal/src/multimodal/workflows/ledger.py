@@ -7,13 +7,13 @@ import difflib
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from multimodal.bucket import Bucket
 from multimodal.model.errors import ConfigurationError
-from multimodal.model.issues import Issue
 from multimodal.tables.errors import TableError
 from multimodal.tables.read import read_table
 from multimodal.tables.rows import Row, SourceSpec
@@ -26,16 +26,21 @@ _ACCEPTED = "accepted"
 _GERMAN = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 
 
-def finding_key(fields: Mapping[str, str]) -> bytes:
-    """Return what identifies a finding from month to month: where it is and what is wrong, never the row's number."""
+def finding_key(identity: Iterable[str]) -> bytes:
+    """Return what identifies a finding from month to month: where it is and what is wrong, never the row's number.
+
+    Parameters
+    ----------
+    identity : iterable of str
+        The values of `IDENTITY`.
+    """
     # As a spreadsheet gives it back: with the ' before a formula, without blanks around it.
-    texts = (harmless(fields.get(name, "").strip()).replace("\r\n", "\n") for name in IDENTITY)
-    return hashlib.blake2b("\x1f".join(texts).encode("utf-8", "backslashreplace"), digest_size=16).digest()
+    joined = "\x1f".join([harmless(text.strip()) for text in identity]).replace("\r\n", "\n")
+    return hashlib.blake2b(joined.encode("utf-8", "backslashreplace"), digest_size=16).digest()
 
 
-def identity_of(issue: Issue) -> dict[str, str]:
-    """Return the part of an issue that identifies it as a finding."""
-    return {name: getattr(issue, name) for name in IDENTITY}
+identity_of = attrgetter(*IDENTITY)
+"""The values of `IDENTITY` of an issue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,8 @@ class Decision:
     ----------
     line : int
         Its row in the ledger, as a spreadsheet shows it.
-    fields : mapping of str to str
-        The identity of the finding.
+    identity : tuple of str
+        Of the finding, as `IDENTITY` names its parts.
     who, why : str
         As the person wrote them.
     until : date, optional
@@ -55,7 +60,7 @@ class Decision:
     """
 
     line: int
-    fields: Mapping[str, str]
+    identity: tuple[str, ...]
     who: str
     why: str
     until: dt.date | None = None
@@ -128,7 +133,7 @@ def read_ledger(bucket: Bucket, mapping_id: str, *, today: dt.date | None = None
                 if decision.until is not None and decision.until < day:
                     ledger.expired.append(decision)
                 else:
-                    ledger.decisions.setdefault(finding_key(decision.fields), []).append(decision)
+                    ledger.decisions.setdefault(finding_key(decision.identity), []).append(decision)
         except TableError as error:
             raise ConfigurationError(error.problem, file=key) from error
     return ledger
@@ -157,7 +162,8 @@ def _decision(row: Row, key: str) -> Decision:
     if lacking:
         raise ConfigurationError(f"{' and '.join(lacking)} must be filled in", file=key, line=row.number)
     until = _day(fields.get("until", ""), key, row.number)
-    return Decision(row.number, fields, fields["who"], fields["why"], until)
+    identity = tuple(fields.get(name, "") for name in IDENTITY)
+    return Decision(row.number, identity, fields["who"], fields["why"], until)
 
 
 def _day(text: str, key: str, line: int) -> dt.date | None:

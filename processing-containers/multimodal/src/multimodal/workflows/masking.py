@@ -94,7 +94,7 @@ def masking_of(mapping: ClinicalMapping, dictionaries: Iterable[Dictionary] = ()
 
 
 def _without(text: str, hidden: Iterable[str]) -> str:
-    for value in sorted({value for value in hidden if value}, key=len, reverse=True):
+    for value in sorted({value for value in hidden if value and value in text}, key=len, reverse=True):
         text = text.replace(repr(value), f"'{MASK}'")
         if len(value) >= _SHORTEST:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)

@@ -39,11 +39,6 @@ class RefusedRow:
     issues: Sequence[Issue] = ()
     columns: Sequence[str] = ()
 
-    @property
-    def line(self) -> dict[str, str]:
-        """The row as a line of ``quarantine.csv``."""
-        return {"row": str(self.number), "sheet": self.sheet, **self.cells}
-
 
 class Refused:
     """Gathers issues and refused rows; memory stays the same however many there are.

@@ -16,6 +16,7 @@ from multimodal.workflows.report_html import Chip, Prose, Short, folded, section
 
 _SHOWN = 20
 _EXAMPLES = 3
+_LOOKED_AT = 1_000  # findings of one reason, for examples that differ
 # Suggestions that quote the cell differ from row to row; beyond so many of one column they are no longer told apart.
 _MOST_REASONS = 200
 _WRITTEN = re.compile(r"^write .+(?=, or declare)")
@@ -40,11 +41,13 @@ class _Reason:
     new: int = 0
     examples: dict[str, None] = field(default_factory=dict)
 
-    def add(self, finding: Finding, value: str) -> None:
+    def add(self, finding: Finding, masking: Masking) -> None:
         self.times += 1
         self.new += finding.state is State.NEW
-        if value and len(self.examples) < _EXAMPLES:
-            self.examples[value] = None
+        if self.times <= _LOOKED_AT and len(self.examples) < _EXAMPLES:
+            value = masking.issue(finding.issue).value
+            if value:
+                self.examples[value] = None
 
     @property
     def example(self) -> str:
@@ -57,12 +60,14 @@ def _reasons(report: ImportReport) -> str:
     findings, masking = report.history, report.masking
     groups: dict[tuple[str, str, str], _Reason] = {}
     for finding in findings.of(State.NEW, State.PERSISTING):
-        issue = masking.issue(finding.issue)
+        issue = finding.issue
         # A suggestion that only repeats the cell's number is one for all of them, shown with the first example.
         key = (issue.code, issue.column, _WRITTEN.sub("write", issue.suggestion))
-        if key not in groups and len(groups) >= _MOST_REASONS:
-            key = (issue.code, issue.column, "")
-        groups.setdefault(key, _Reason(issue)).add(finding, issue.value)
+        if key not in groups:
+            if len(groups) >= _MOST_REASONS:
+                key = (issue.code, issue.column, "")
+            groups.setdefault(key, _Reason(masking.issue(issue)))
+        groups[key].add(finding, masking)
     if not groups:
         return ""
     told = bool(findings.before) and findings.counts[State.PERSISTING] > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
@@ -62,15 +62,9 @@ def write_errors(issues: Iterable[Issue], path: Path) -> None:
 
 def _write_quarantine(report: ImportReport, path: Path) -> None:
     """Write the original text of the rows with an error, to be corrected."""
-    columns = _columns(row.line for row in report.refused)
-    write_csv(path, columns, (row.line for row in report.refused))
-
-
-def _columns(rows: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    columns = {"row": None, "sheet": None}
-    for row in rows:
-        columns.update(dict.fromkeys(row))
-    return tuple(columns)
+    columns = ("row", "sheet", *dict.fromkeys(name for row in report.refused for name in row.cells))
+    lines = ((row.number, row.sheet, *(row.cells.get(name, "") for name in columns[2:])) for row in report.refused)
+    write_csv(path, columns, lines)
 
 
 def _write_workbooks(report: ImportReport, folder: Path) -> None:

@@ -49,7 +49,12 @@ class Spooled(Sequence[Entry], Generic[Entry]):
             return
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the sequence
-        self._file.write(orjson.dumps(_sound(self._encode(entry)), option=orjson.OPT_APPEND_NEWLINE))
+        encoded = self._encode(entry)
+        try:
+            line = orjson.dumps(encoded, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError:  # lone surrogates
+            line = orjson.dumps(_sound(encoded), option=orjson.OPT_APPEND_NEWLINE)
+        self._file.write(line)
         self._spilt += 1
 
     def extend(self, entries: Iterable[Entry]) -> None:
