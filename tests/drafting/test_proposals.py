@@ -40,6 +40,9 @@ def of(name: str, values: Sequence[str] = (), **known: object) -> Proposal:
         ("comorb_copd", ["yes", "no"], "copd"),
         ("previous stroke", ["yes", "no"], "stroke"),
         ("visit_date", ["03.04.2020", "21.09.2020"], "visit-date"),
+        ("born", ["12.03.1961", "1958", "23.11.1949"], "birth-date"),
+        ("visit", ["12.03.2021", "13.03.2021"], "visit-date"),
+        ("visit", ["baseline", "follow-up"], "visit-name"),
         ("Bemerkung", ["kommt mit Frau"], "comment"),
         ("Nachname", ["Müller"], "person-name"),
     ],
@@ -128,6 +131,21 @@ def test_checkboxes_become_conditions_by_their_labels() -> None:
     assert made.line["checkbox"] == "condition"
     assert made.line["options"]["3"] == {"text": "Gout"}
     assert of("eat", label="Eats", type="checkbox", choices={"1": "Lunch", "2": "Dinner"}).verb == "todo"
+
+
+def test_values_that_are_diagnoses_become_conditions() -> None:
+    made = of("diagnosis", ["COPD", "Asthma", "Gout"])
+    assert made.line["condition"]["Gout"] == f"{TODO}: code of Gout"
+    assert "13645005" in made.line["condition"]["COPD"]
+    assert of("diagnosis", ["A", "B"]).verb == "todo"
+
+
+def test_an_answer_that_is_none_of_the_known_is_asked_for() -> None:
+    table = of("smoker", ["never", "often"]).line["table"]
+    assert table["often"].startswith(f"{TODO}: often is never")
+    sexes = of("sex", label="Sex", type="code", choices={"1": "Male", "2": "Female", "3": "X9", "9": "Unknown"})
+    assert sexes.line["table"]["3"].startswith(TODO)
+    assert sexes.line["table"]["9"] == "unknown"
 
 
 def test_only_one_column_names_the_patient() -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from multimodal.bucket import FolderBucket
+from multimodal.fhirstore import NdjsonFolder
 from multimodal.mapping import ColumnsRefusedError, MappingError
 from multimodal.model.errors import ConfigurationError
 from multimodal.workflows.check_mapping import UndecidedError, check_mapping
+from multimodal.workflows.import_clinical import import_clinical
 from multimodal.workflows.mapping_tests import find_studies, run_mapping_tests
 from multimodal.workflows.preview_mapping import preview_mapping
 from multimodal.workflows.preview_page import preview_page
@@ -44,6 +47,17 @@ def test_every_todo_is_listed_with_its_line(study: tuple[Path, Path]) -> None:
         (9, "columns.weight.unit"), (10, "columns.note.ignore")
     ]  # fmt: skip
     assert caught.value.exit_code == 2
+
+
+def test_an_undecided_mapping_imports_nothing(study: tuple[Path, Path], tmp_path: Path) -> None:
+    mapping, table = study
+    mapping.write_text(MAPPING.replace("urn:test:pid", "'TODO: which?'"))
+    bucket = FolderBucket(tmp_path / "bucket", name="bucket")
+    with pytest.raises(UndecidedError, match=r"subject\.system"):
+        import_clinical(
+            [table], mapping, target=NdjsonFolder(tmp_path / "out"), bucket=bucket, report_dir=None, run_id="r"
+        )
+    assert list(bucket.list()) == []
 
 
 def test_a_comment_may_say_todo(study: tuple[Path, Path]) -> None:

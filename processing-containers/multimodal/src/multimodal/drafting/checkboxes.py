@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from multimodal.drafting.diagnoses import condition_of
 from multimodal.drafting.facts import Facts
-from multimodal.drafting.matching import candidates
 from multimodal.drafting.proposals import Proposal, undecided
 from multimodal.tables.dictionary import Field
 
@@ -12,18 +12,11 @@ _SHARE = 0.6
 
 def checkbox_proposal(field: Field, threshold: float) -> Proposal:
     """Return the line of a checkbox `field`; options whose label nobody recognised keep it as text."""
-    options: dict[str, object] = {}
-    known = 0
-    for code, label in field.choices.items():
-        one = Field(field.name, label, "boolean", field.form)
-        found = [found for found in candidates(one, Facts()) if found.entry.verb == "condition"]
-        if found and found[0].confidence >= threshold and found[0].reasons[0].startswith("label"):
-            options[code] = found[0].entry.concept
-            known += 1
-        else:
-            options[code] = {"text": label}
-    if not known or known < _SHARE * len(field.choices):
+    concepts = {code: condition_of(label, threshold) for code, label in field.choices.items()}
+    known = sum(bool(concept) for concept in concepts.values())
+    if not known or known < _SHARE * len(concepts):
         return undecided(field, Facts(), [])
-    reason = f"{known} of {len(field.choices)} options are conditions"
+    options = {code: concept or {"text": field.choices[code]} for code, concept in concepts.items()}
+    reason = f"{known} of {len(concepts)} options are conditions"
     line = {"checkbox": "condition", "options": options}
-    return Proposal(field.name, "checkbox", "conditions", line, 0.7 + 0.25 * known / len(field.choices), (reason,))
+    return Proposal(field.name, "checkbox", "conditions", line, 0.7 + 0.25 * known / len(concepts), (reason,))

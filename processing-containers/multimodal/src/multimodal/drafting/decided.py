@@ -37,6 +37,8 @@ def _open(value: Any) -> bool:
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, Mapping) and str(value.get("text", "")).startswith(TODO):
+    if not isinstance(value, Mapping):
+        return value
+    if str(value.get("text", "")).startswith(TODO):
         return {**value, "text": str(value["text"]).removeprefix(f"{TODO}: code of ")}
-    return value
+    return {key: one for key, one in value.items() if not _open(one)}

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from multimodal.drafting.checkboxes import checkbox_proposal
+from multimodal.drafting.diagnoses import diagnosis_proposal
 from multimodal.drafting.facts import Facts, facts_of, missing_texts
 from multimodal.drafting.matching import candidates
 from multimodal.drafting.proposals import TODO, Proposal, ignored, proposed, undecided
@@ -128,6 +129,8 @@ def _proposal(one: Field, facts: Facts, record_id: str) -> Proposal:
         return ignored(one.name, "marked as an identifier", 0.95, "the dictionary says so", "person-name")
     if sure:
         return proposed(one, facts, found[0])
+    if (diagnoses := diagnosis_proposal(one, facts, THRESHOLD)) is not None:
+        return diagnoses
     return undecided(one, facts, found)
 
 

@@ -25,6 +25,7 @@ _DATES = (
     (re.compile(r"\d{1,2}/\d{1,2}/\d{4} \d{1,2}:\d{2}"), ("%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M")),
     (re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"), ("%Y%m%d",)),
 )
+_YEAR = re.compile(r"(?:18|19|20)\d{2}(?:-\d{2})?", re.ASCII)
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M")
 
 
@@ -52,8 +53,8 @@ class Facts:
         Texts that stand for a missing value.
     formats : tuple of str
         Date formats that fit all dates; two where day and month could be exchanged.
-    dates : int
-        Values that are dates.
+    dates, years : int
+        Values that are dates; and years alone, which are partial dates beside whole ones.
     longest : int
         Letters of the longest value.
     """
@@ -70,6 +71,7 @@ class Facts:
     missing: Counter[str] = field(default_factory=Counter)
     formats: tuple[str, ...] = ()
     dates: int = 0
+    years: int = 0
     longest: int = 0
 
     @property
@@ -80,7 +82,7 @@ class Facts:
     @property
     def dated(self) -> bool:
         """Whether nearly all values are dates."""
-        return self.filled > 0 and self.dates >= 0.9 * self.filled
+        return self.dates > 0 and self.dates + self.years >= 0.9 * self.filled
 
     @property
     def constant(self) -> bool:
@@ -117,6 +119,8 @@ def facts_of(values: Sequence[str]) -> Facts:
         if formats := date_formats(text):
             facts.dates += 1
             shapes[formats] += 1
+        elif _YEAR.fullmatch(text):
+            facts.years += 1
     facts.unique = facts.unique and facts.filled > 0
     facts.formats = _one_format(shapes)
     return facts

@@ -170,9 +170,12 @@ def _answers(field: Field, facts: Facts, entry: Entry, *, plain: bool = False) -
     table = {}
     for code, label in texts.items():
         target = becomes.get(understood.get(label, ""), "")
-        if plain and not target:
-            target = "unknown"  # an AdministrativeGender is required
-        table[code] = target if target and (plain or "#" in target) else label
+        if target and (plain or "#" in target):
+            table[code] = target
+        elif not becomes or meant("yes-no", [label]).get(label) == "unknown":
+            table[code] = "unknown" if plain else label
+        else:  # one of the known answers, but which?
+            table[code] = f"{TODO}: {label} is {', '.join(becomes)}?"
     return table
 
 

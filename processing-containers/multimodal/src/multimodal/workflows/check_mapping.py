@@ -129,13 +129,18 @@ def check_mapping(mapping_file: Path, files: Sequence[Path] = (), *, progress: P
     DataRefusedError
         If a table as a whole cannot be used.
     """
-    if todos := find_todos(mapping_file):
-        raise UndecidedError(mapping_file, todos)
+    refuse_undecided(mapping_file)
     mapping = load_mapping(mapping_file)
     verbs = dict(Counter(column.verb for column in mapping.columns.values()))
     if not files:
         return CheckResult(mapping.id, verbs)
     return _held_to_tables(mapping, verbs, run_mapping(mapping, files, progress=progress))
+
+
+def refuse_undecided(mapping_file: Path) -> None:
+    """Raise `UndecidedError` if a TODO is left in a mapping: what it would import nobody has decided."""
+    if todos := find_todos(mapping_file):
+        raise UndecidedError(mapping_file, todos)
 
 
 def find_todos(mapping_file: Path) -> list[Todo]:

@@ -21,6 +21,7 @@ from multimodal.model.results import WorkflowResult
 from multimodal.resources.provenance import TARGETS, provenances
 from multimodal.tables.redcap_api import DICTIONARY, fetch_export
 from multimodal.transport.stores import Stores
+from multimodal.workflows.check_mapping import refuse_undecided
 from multimodal.workflows.ledger import read_ledger
 from multimodal.workflows.manifests import manifest_in
 from multimodal.workflows.told import Told
@@ -100,6 +101,7 @@ def import_clinical(
     RemoteError
         If the target fails for good; the same import again completes the work.
     """
+    refuse_undecided(mapping_file)
     mapping = load_mapping(mapping_file)
     ledger = read_ledger(bucket, mapping.id)
     versions = {"kaapana-multimodal": version("kaapana-multimodal")}
