@@ -101,19 +101,6 @@ def test_what_is_not_built_yet_is_refused_by_name(tmp_path: Path, text: str, nam
 
 
 @pytest.mark.parametrize(
-    ("source", "subject"),
-    [
-        ("{type: csv}", "{id: pid, system: urn:made, dicom: {must_exist: true}}"),
-        ("{type: csv}", "{id: pid, system: urn:made, dicom: {patient_id: other}}"),
-    ],
-)
-def test_sources_and_subjects_not_built_yet_are_refused(tmp_path: Path, source: str, subject: str) -> None:
-    head = f"fhirmap: 1\nid: made\nsource: {source}\nsubject: {subject}\n"
-    with pytest.raises(MappingError, match="not supported yet"):
-        mapping_of(tmp_path, COLUMN, head)
-
-
-@pytest.mark.parametrize(
     ("source", "subject", "problem"),
     [
         ("{type: csv, timezone: Mars/Olympus}", "{id: pid, system: u}", r":3:31: unknown zone"),

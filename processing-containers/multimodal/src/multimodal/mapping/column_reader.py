@@ -81,6 +81,7 @@ class ColumnReader:
             focus=spec.get("focus", self.defaults.get("focus", "")) if verb == "observation" else "",
             member_of=spec.get("member_of", ""),
             system=spec.get("system", ""),
+            assigner=self._assigner(header),
             missing={"": "drop", **self.source.get("missing", {}), **spec.get("missing", {})},
             reason=str(spec.get("ignore", spec.get("helper", ""))),
         )
@@ -175,6 +176,10 @@ class ColumnReader:
 
     def _condition(self, column: Column, spec: dict[str, Any], place: Place) -> Column:
         return dataclasses.replace(column, type="code", table=self._table(spec["condition"], (*place, "condition")))
+
+    def _assigner(self, header: str) -> str:
+        dicom: dict[str, Any] = self.document.content["subject"].get("dicom", {})
+        return str(dicom.get("issuer", "")) if dicom.get("patient_id") == header else ""
 
     def _patient(self, column: Column, spec: dict[str, Any], place: Place) -> Column:
         element = spec["patient"]

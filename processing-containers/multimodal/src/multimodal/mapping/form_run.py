@@ -93,6 +93,8 @@ class OpenForm:
         Decimal sign (``.``, ``,`` or ``mixed``) of the columns that leave it open.
     events : mapping of str to Event
         The visits that the source plans.
+    images : mapping of str to str
+        Id of a patient to the DICOM Patient ID, where the mapping has a column for that.
     """
 
     form: Form
@@ -100,6 +102,7 @@ class OpenForm:
     label: str = ""
     decimals: MappingOf[str, str] = field(default_factory=dict)
     events: MappingOf[str, Event] = field(default_factory=dict)
+    images: MappingOf[str, str] = field(default_factory=dict)
 
 
 class FormRun:
@@ -221,7 +224,12 @@ class FormRun:
         return None
 
     def _state(self, row: Row, value: str, key: str) -> RowState:
-        if self._hiding.active:
+        image = self._opened.images.get(value, "") if self._opened.images else ""
+        if image:
+            key = self._hiding.key(key)
+            state = RowState(row, key, self._hiding.image_patient(image).id, self.parts.cells)
+            state.days = self._hiding.image_days(image)
+        elif self._hiding.active:
             key = self._hiding.key(key)
             state = RowState(row, key, self._patient_id(self._hiding.patient(value)), self.parts.cells)
             state.days = self._hiding.days(value)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.plan import Mapping
 from multimodal.model.issue_codes import IssueCode
+from multimodal.model.references import PatientRef
 from multimodal.privacy.dates import BirthDate, birth_date, shifted
 from multimodal.privacy.keys import read_key
 from multimodal.privacy.pseudonyms import SECURITY, Pseudonyms
@@ -38,12 +39,17 @@ class Hiding:
     """
 
     def __init__(self, mapping: Mapping) -> None:
-        plan, system = mapping.privacy, mapping.subject.system
-        self._names = Pseudonyms(read_key(plan.key_env), system) if plan.id == "hmac" else None
+        plan, subject = mapping.privacy, mapping.subject
+        key = read_key(plan.key_env) if plan.id == "hmac" else None
+        shift_key = read_key(plan.shift_key_env or plan.key_env) if plan.max_days else None
+        self._names = Pseudonyms(key, subject.system) if key else None
         self._most = plan.max_days
-        self._days = Pseudonyms(read_key(plan.shift_key_env or plan.key_env), system) if plan.max_days else None
+        self._days = Pseudonyms(shift_key, subject.system) if shift_key else None
+        self.image_system = subject.image_system
+        self._image_names = Pseudonyms(key, subject.image_system) if key else None
+        self._image_days = Pseudonyms(shift_key, subject.image_system) if shift_key else None
         self._birth = cast(BirthDate, plan.birth_date)
-        self.system = self._names.system if self._names else system
+        self.system = self._names.system if self._names else subject.system
         self.security = [SECURITY] if self._names else []
         self.moves = self._days is not None
         self.active = bool(self._names or self._days or self._birth != "keep")
@@ -51,6 +57,23 @@ class Hiding:
     def patient(self, value: str) -> str:
         """Return the identifier that is written for a patient's."""
         return self._names.patient(value) if self._names else value
+
+    def image_patient(self, value: str) -> PatientRef:
+        """Return the Patient that scans name `value` (DICOM Patient ID)."""
+        if self._image_names is None:
+            return PatientRef(self.image_system, value)
+        return PatientRef(self._image_names.system, self._image_names.patient(value))
+
+    def image_days(self, value: str) -> int:
+        """Return by how many days the dates of a scanned patient are moved: as many as those of the scans."""
+        return self._image_days.shift(value, self._most) if self._image_days else 0
+
+    def identifier(self, identifier: dict[str, Any]) -> dict[str, Any]:
+        """Return what is written of an identifier beside the id: that of scans under its pseudonym."""
+        if self._image_names is None or identifier["system"] != self.image_system:
+            return identifier
+        patient = self.image_patient(identifier["value"])
+        return {**identifier, "system": patient.system, "value": patient.value}
 
     def key(self, key: str) -> str:
         """Return what stands for a row's key in resource ids."""

@@ -106,7 +106,9 @@ class _Reader:
             spec = form.get("columns", {}).get(column, {})
             if spec.get("patient") == "identifier":
                 return column, spec.get("system", ""), must_exist
-        problem = f"{column!r} must be a column with `patient: identifier` and the image store's patient_system as `system`"
+        problem = (
+            f"{column!r} must be a column with `patient: identifier` and the image store's patient_system as `system`"
+        )
         raise self.document.error(place, problem)
 
     def _pattern(self, subject: dict[str, Any]) -> str:

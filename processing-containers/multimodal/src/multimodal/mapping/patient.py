@@ -100,6 +100,8 @@ class PatientMaker:
 
     def _hidden(self, said: Said, state: RowState) -> Said:
         """Return what is written of what a cell says."""
+        if said.element == IDENTIFIER:
+            return _said(IDENTIFIER, self._hiding.identifier(said.value))
         date: str | None = said.value
         if said.element == "birthDate":
             date = self._hiding.birth_date(said.value, state.days)
@@ -185,10 +187,11 @@ class _Cells:
 
 def _reader(column: Column) -> _Read:
     element, missing = column.element, column.missing
+    assigner = {"assigner": {"display": column.assigner}} if column.assigner else {}
     simple: dict[str, Callable[[str], Any]] = {
         "birthDate": column.dates.read_day,
         "name": lambda text: [{"text": read_text(text)}],
-        IDENTIFIER: lambda text: {"system": column.system, "value": read_text(text)},
+        IDENTIFIER: lambda text: {**assigner, "system": column.system, "value": read_text(text)},
     }
     if element in simple:
         read = simple[element]

@@ -77,6 +77,8 @@ class Column:
         Columns with a remark on the value (``Observation.note``) and the limits of its reference range.
     makes : str
         For ``checkbox``, what an option becomes: condition, observation, procedure, medication.
+    assigner : str
+        Who gave a Patient identifier (``Identifier.assigner``), e.g. the Issuer of Patient ID (0010,0021).
     options : mapping of str to CodeableConcept
         For ``checkbox``, code of the option to its concept.
     unchecked : {"drop", "absent"}
@@ -116,6 +118,7 @@ class Column:
     low_column: str = ""
     high_column: str = ""
     makes: str = ""
+    assigner: str = ""
     options: MappingOf[str, dict[str, Any]] = field(default_factory=dict)
     unchecked: str = DROP
     status: str = ""
@@ -220,6 +223,11 @@ class Subject:
     ----------
     create : {"always", "if-missing", "never"}
         Whether Patients are written; with ``never`` the rows only refer to them.
+    image_column, image_system : str
+        The column with the DICOM Patient ID, where that is not `column`, and its identifier system: the Patient is then
+        the one that scans name so, with both identifiers.
+    must_exist : bool
+        Whether the target must have the Patient already.
     """
 
     column: str
@@ -227,6 +235,9 @@ class Subject:
     pattern: str = ""
     profile: str = ""
     create: str = "always"
+    image_column: str = ""
+    image_system: str = ""
+    must_exist: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,12 @@ def check_free_text(document: Document, place: Place, columns: dict[str, Column]
         For the first such column without ``as_text: true``.
     """
     specs = document.part(place)
+    images = document.content["subject"].get("dicom", {}).get("patient_id")  # gets a pseudonym of its own
     for header, spec in specs.items():
         column = columns[header]
         free = column.type == "text" and column.verb in ("observation", "into")
         free = free or (column.verb == "patient" and column.element in _FREE_ELEMENTS)
-        if free and not spec.get("as_text", False):
+        if free and header != images and not spec.get("as_text", False):
             problem = (
                 f"{header!r} is free text, which may name a person; say `as_text: true` if it cannot, or ignore it"
             )

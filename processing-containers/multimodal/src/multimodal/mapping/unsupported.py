@@ -10,16 +10,8 @@ from multimodal.mapping.document import Document, Place
 _Refused = Callable[[Any], bool]
 
 
-def _always(_: Any) -> bool:
-    return True
-
-
 # Path in the file, and the values that are refused.
-_NOT_YET: tuple[tuple[tuple[str, ...], _Refused], ...] = (
-    (("fhir",), lambda value: value != "4.0.1"),
-    (("subject", "dicom", "issuer"), _always),
-    (("subject", "dicom", "must_exist"), bool),
-)
+_NOT_YET: tuple[tuple[tuple[str, ...], _Refused], ...] = ((("fhir",), lambda value: value != "4.0.1"),)
 
 
 def refuse_unsupported(document: Document) -> None:

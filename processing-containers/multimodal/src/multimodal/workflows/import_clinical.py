@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
@@ -14,7 +14,7 @@ from typing import Literal, cast
 from multimodal.bucket import Bucket
 from multimodal.fhirstore import Deletes, Group, LoadReport, Target, load, written_by
 from multimodal.mapping import Mapping as ClinicalMapping
-from multimodal.mapping import MappingRun, TooManyErrorsError, load_mapping, run_mapping
+from multimodal.mapping import MappingRun, RowResult, TooManyErrorsError, load_mapping, run_mapping
 from multimodal.model.errors import ConfigurationError, DataRefusedError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import WorkflowResult
@@ -22,6 +22,7 @@ from multimodal.resources.provenance import TARGETS, provenances
 from multimodal.tables.redcap_api import DICTIONARY, fetch_export
 from multimodal.transport.stores import Stores
 from multimodal.workflows.check_mapping import refuse_undecided
+from multimodal.workflows.known_patients import of_known_patients
 from multimodal.workflows.ledger import read_ledger
 from multimodal.workflows.manifests import manifest_in
 from multimodal.workflows.told import Told
@@ -120,8 +121,9 @@ def import_clinical(
             with manifest_in(
                 bucket, mapping.id, run=run_id, patience=wait, dry_run=dry_run, progress=progress
             ) as manifest:
+                groups = work.groups(work.of_known(rows, target))
                 report = load(
-                    work.groups(rows), target, manifest, source=mapping.id, run=run_id, dry_run=dry_run,
+                    groups, target, manifest, source=mapping.id, run=run_id, dry_run=dry_run,
                     deletes=cast(Deletes, mapping.deletes), most_deletes=most_deletes, diff=diff, progress=progress,
                 )  # fmt: skip
                 if not report.total and not report.unchanged:
@@ -173,7 +175,13 @@ class _Import:
     def _run(self, mapping: ClinicalMapping, files: Sequence[Path], progress: Progress) -> MappingRun:
         return run_mapping(mapping, files, progress=progress, processes=self._processes, validate=self._validate)
 
-    def groups(self, rows: MappingRun) -> Iterator[Group]:
+    def of_known(self, rows: MappingRun, target: Target) -> Iterable[RowResult]:
+        """Return the rows, without those of patients that the target should have and does not."""
+        subject = self._mapping.subject
+        asks = subject.must_exist or subject.create == "never"
+        return of_known_patients(rows, self._mapping, target) if asks else rows
+
+    def groups(self, rows: Iterable[RowResult]) -> Iterator[Group]:
         """Yield the resources of each row; keep its issues, and its text where it has any."""
         for row, resources, issues, patient in rows:
             self._told.row(row, issues)
