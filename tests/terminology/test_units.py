@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from importlib.resources import files
 
 import pytest
@@ -88,6 +89,16 @@ def test_any_text_is_a_ucum_code_or_refused(text: str) -> None:
         return
     assert found.code.isascii()
     assert unit(found.code).code == found.code
+    with suppress(DimensionError):
+        assert isinstance(converter(found.code, "g/dL")(1.0), float)
+
+
+def test_an_annotation_alone_is_the_unit_one() -> None:
+    assert converter("{score}", "%")(0.5) == pytest.approx(50)
+    with pytest.raises(DimensionError):
+        converter("{score}", "kg")
+    with pytest.raises(UnknownUnitError):
+        unit("{}")
 
 
 @given(st.floats(min_value=1e-6, max_value=1e6), st.sampled_from([("g/L", "mg/dL"), ("kg", "[lb_av]"), ("a", "d")]))

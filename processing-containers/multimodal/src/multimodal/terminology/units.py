@@ -103,7 +103,7 @@ def unit(text: str) -> Unit:
     if plain.startswith("{") and plain.endswith("}") and plain.isascii() and plain[1:-1].isidentifier():
         return Unit(plain, plain[1:-1])
     # A mere number is UCUM too, but in a unit column it is a slipped cell.
-    if not plain or len(plain) > _LONGEST or not plain.isascii() or plain.isdigit():
+    if not plain or len(plain) > _LONGEST or not plain.isascii() or plain.isdigit() or "{}" in plain:
         raise UnknownUnitError(text)
     _parse(plain)
     return Unit(plain, plain)
@@ -122,7 +122,9 @@ def _parse(code: str) -> Any:
     from pint.errors import PintError
 
     try:
-        return _registry().from_ucum(code)
+        parsed = _registry().from_ucum(code)
+        # A mere annotation, e.g. {score}, is the unit 1 (UCUM 2.4, §12).
+        return parsed if hasattr(parsed, "units") else _registry().from_ucum("1")
     except (LarkError, PintError, ValueError, TypeError, AttributeError) as error:
         raise UnknownUnitError(code) from error
 
