@@ -322,6 +322,13 @@ def test_records_in_csv_need_a_dictionary_for_their_forms(tmp_path: Path) -> Non
         tables_of(tmp_path, RAW, dictionary=RECORDS_XML)
 
 
+def test_a_dictionary_given_as_records_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "dictionary.json"
+    file.write_text("{}")
+    with pytest.raises(TableError, match=r"name it as `source\.dictionary`, and give its records"):
+        read_tables(file, SourceSpec("redcap"))
+
+
 def test_a_form_that_the_project_does_not_have_is_named(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="the project has no form labs; it has: baseline, visit, lab_values"):
         tables_of(tmp_path, RAW, forms=("baseline", "labs"))

@@ -27,6 +27,10 @@ class RedcapSource:
 
     def read(self, path: Path, source: SourceSpec) -> list[Table]:
         """Open `path`; see `TableSource.read`."""
+        if path.suffix.lower() == ".json":
+            raise TableError(
+                path, "is the dictionary of a project; name it as `source.dictionary`, and give its records"
+            )
         described = source.dictionary
         document = OdmDocument(path) if _is_xml(path) else None
         project = project_of(document) if document else None
