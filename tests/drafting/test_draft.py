@@ -98,6 +98,20 @@ def test_a_dictionary_among_the_files_describes_the_others(tmp_path: Path) -> No
     assert "dictionary: dictionary.csv" in suggestion.text
 
 
+def test_an_idc_table_with_its_index(tmp_path: Path) -> None:
+    (tmp_path / "clinical_index.csv").write_text(
+        "collection_id,table_name,column,column_label,values\n"
+        "made_up,project.idc.made_up_clinical,dicom_patient_id,id,[]\n"
+        "made_up,project.idc.made_up_clinical,sex,Gender,\"[{'option_code': 'Male'}, {'option_code': 'Female'}]\"\n"
+        "made_up,project.idc.made_up_clinical,py,Pack years,[]\n"
+    )
+    (tmp_path / "made_up_clinical.csv").write_text("dicom_patient_id,case_id,sex,py\nP1,1,Male,20\nP2,2,Female,31\n")
+    suggestion = suggest_mapping([tmp_path / "clinical_index.csv", tmp_path / "made_up_clinical.csv"])
+    for line in ("type: idc", "dictionary: clinical_index.csv", "collection: made_up", "table: made_up_clinical"):
+        assert f"  {line}\n" in suggestion.text
+    assert [one.id for one in suggestion.draft.proposals] == ["patient-id", "", "gender", "pack-years"]
+
+
 @given(st.recursive(st.text(max_size=20), lambda inner: st.dictionaries(st.text(max_size=10), inner, max_size=3)))
 def test_whatever_is_written_is_read_back(value: object) -> None:
     assert YAML(typ="safe", pure=True).load(f"x: {scalar(value)}\n")["x"] == value

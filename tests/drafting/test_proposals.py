@@ -101,6 +101,7 @@ def test_the_unit_decides_between_mass_and_substance() -> None:
 
 def test_a_unit_that_values_do_not_decide_is_asked_for() -> None:
     assert str(of("age", ["34", "61"]).line["unit"]).startswith(TODO)
+    assert of("x", ["20", "31"], label="Pack years").line["unit"] == "{PackYears}"
     assert of("Leukozyten", ["5.9", "11.4"]).line["unit"] == "10*9/L"
     assert of("Leukozyten", ["5900", "11400"]).line["unit"] == "/uL"
 

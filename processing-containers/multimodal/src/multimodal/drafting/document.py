@@ -74,11 +74,13 @@ def _source(draft: Draft) -> Iterator[str]:
     yield f"  type: {draft.source_type}"
     if draft.dictionary:
         yield f"  dictionary: {scalar(draft.dictionary)}"
+    yield from (f"  {name}: {scalar(text)}" for name, text in draft.options.items())
     only = draft.tables[0] if len(draft.tables) == 1 else None
     if only is not None and only.key and not only.name:
         yield from _key(only, "  ")
     formats = _formats(draft)
     if formats:
+        yield "  # of all dates in the table; ISO 8601 is always read"
         yield f"  dates: {scalar(formats)}"
     missing: dict[str, str] = {}
     for table in draft.tables:
@@ -98,9 +100,15 @@ def _key(table: DraftedTable, indent: str) -> Iterator[str]:
 
 
 def _formats(draft: Draft) -> list[str]:
-    """Return the date formats of all columns; an undecided one stands for all of its kind."""
+    """Return the date formats of all columns; where day and month could be exchanged, those of the others decide."""
     found = list(dict.fromkeys(proposal.format for proposal in draft.proposals if proposal.format))
-    return [text for text in found if not text.startswith(TODO)] + [text for text in found if text.startswith(TODO)]
+    certain = [text for text in found if not text.startswith(TODO)]
+    for text in found:
+        if text.startswith(TODO):
+            choices = text.removeprefix(f"{TODO}: ").split(" or ")
+            if sum(choice in certain for choice in choices) != 1:
+                certain.append(text)
+    return certain
 
 
 def _subject(draft: Draft, system: str) -> Iterator[str]:

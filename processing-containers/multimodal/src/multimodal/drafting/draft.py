@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from multimodal.tables.rows import Row, Table
 
 SAMPLE = 5000
 THRESHOLD = 0.8
-_DATE_HELPERS = ("visit-date", "lab-date", "imaging-date", "admission-date")
+_DATE_HELPERS = ("visit-date", "lab-date")
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ class Draft:
     source_type: str = "csv"
     dictionary: str = ""
     notes: list[str] = field(default_factory=list)
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def proposals(self) -> list[Proposal]:
@@ -79,7 +80,9 @@ class Draft:
         return sum(proposal.verb == "todo" for proposal in self.proposals)
 
 
-def draft_tables(tables: Iterable[Table], *, source_type: str, dictionary: str = "") -> Draft:
+def draft_tables(
+    tables: Iterable[Table], *, source_type: str, dictionary: str = "", options: Mapping[str, str] | None = None
+) -> Draft:
     """Propose a line for each column of `tables`.
 
     Parameters
@@ -90,13 +93,15 @@ def draft_tables(tables: Iterable[Table], *, source_type: str, dictionary: str =
         Of the mapping's section ``source``.
     dictionary : str
         Name of the file that describes the columns, empty without one.
+    options : mapping of str to str, optional
+        What else the section ``source`` says, e.g. the collection of an IDC table.
     """
     drafted, files, notes = [], [], []
     for table in tables:
         files.append(table.file)
         notes.extend(table.notes)
         drafted.append(_drafted(table, recorded=bool(table.given) or source_type in {"redcap", "odm"}))
-    return Draft(_agreed(drafted), tuple(dict.fromkeys(files)), source_type, dictionary, notes)
+    return Draft(_agreed(drafted), tuple(dict.fromkeys(files)), source_type, dictionary, notes, options or {})
 
 
 def propose(fields: Sequence[Field], facts: dict[str, Facts], *, record_id: str = "") -> list[Proposal]:
@@ -183,15 +188,24 @@ def _fields(table: Table) -> list[Field]:
         for header in table.headers
         if header not in table.given or header == _record_id(table)
     ]
-    return [dictionary.fields.get(name, Field(name)) for name in dict.fromkeys(names)]
+    return [_labelled(dictionary.fields.get(name, Field(name))) for name in dict.fromkeys(names)]
+
+
+def _labelled(one: Field) -> Field:
+    """Return a field whose choices all have a label; one without is its own."""
+    if all(one.choices.values()):
+        return one
+    return replace(one, choices={code: label or code for code, label in one.choices.items()})
 
 
 def _record_id(table: Table) -> str:
-    """Return the field that REDCap names its records by: the first of the dictionary."""
+    """Return the column that is known to name the record: of REDCap the first field, ODM's subject, IDC's patient."""
     first = next(iter(table.dictionary.fields), "")
     if first in table.headers and first in table.given:
         return first
-    return "SubjectKey" if "SubjectKey" in table.given else ""
+    if "SubjectKey" in table.given:
+        return "SubjectKey"
+    return "dicom_patient_id" if "dicom_patient_id" in table.headers else ""  # the id that all of IDC shares
 
 
 def _missing(facts: Iterable[Facts]) -> dict[str, str]:

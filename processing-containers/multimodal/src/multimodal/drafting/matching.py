@@ -17,7 +17,7 @@ from multimodal.drafting.lexicon import (
     neutral_words,
     other_words,
 )
-from multimodal.drafting.units import known_unit, plausible, without_units, written_units
+from multimodal.drafting.units import bracketed, known_unit, plausible, without_units, written_units
 from multimodal.drafting.words import rest, words
 from multimodal.tables.dictionary import Field
 
@@ -175,7 +175,7 @@ def _weighed_number(found: Candidate, field: Field, facts: Facts) -> Candidate |
         return None
     found = _with_unit(found, field)
     if facts.filled and facts.low is not None and facts.high is not None and entry.limits is not None:
-        return _with_values(found, facts.low, facts.high, unit_of(field))
+        return _with_values(found, facts.low, facts.high, unit_of(field, entry))
     if not facts.filled and field.type == "text":
         return _changed(found, -0.06, "free text in the dictionary")
     return found
@@ -189,21 +189,20 @@ def _scale(entry: Entry, field: Field) -> bool:
     return all(code.lstrip("-").isdigit() and low <= int(code) <= high for code in field.choices)
 
 
-def unit_of(field: Field) -> str:
-    """Return the UCUM code of the unit that the dictionary, the label or the header names, or ``""``."""
+def unit_of(field: Field, entry: Entry) -> str:
+    """Return the UCUM code of the unit that the dictionary, the label or the header names for an entry, or ``""``."""
     texts = [field.unit, *written_units(field.label), *written_units(field.name)]
-    return next((code for text in texts if (code := known_unit(text))), "")
+    return next((code for text in texts if (code := known_unit(text)) and plausible(entry, code)), "")
 
 
 def _with_unit(found: Candidate, field: Field) -> Candidate:
-    stated = known_unit(field.unit)
-    written = [code for text in (field.label, field.name) for part in written_units(text) if (code := known_unit(part))]
-    for code in (stated, *written):
+    stated = [known_unit(text) for text in (field.unit, *bracketed(field.label), *bracketed(field.name))]
+    written = [known_unit(part) for text in (field.label, field.name) for part in written_units(text)]
+    for code in (*stated, *written):
         if code and plausible(found.entry, code):
             return _changed(found, 0.03, f"unit {code}")
-    if stated or (written and found.entry.units):
-        return _changed(found, -0.3, f"unit {stated or written[0]} is unusual for it")
-    return found
+    against = next((code for code in stated if code), "")  # the last word of a label may merely look like a unit
+    return _changed(found, -0.3, f"unit {against} is unusual for it") if against and found.entry.units else found
 
 
 def _with_values(found: Candidate, low: float, high: float, unit: str) -> Candidate:

@@ -125,7 +125,7 @@ def _helper(field: Field, facts: Facts, entry: Entry, element: str) -> _Built:
 
 
 def _observation(field: Field, facts: Facts, entry: Entry, element: str) -> _Built:
-    unit = unit_of(field) if entry.units else ""
+    unit = unit_of(field, entry) if entry.units else ""
     concept = concept_for(entry, unit)
     line: dict[str, Any] = {"observation": concept or {"text": f"{TODO}: code of {entry.display}"}}
     if entry.type in {"number", "integer"}:

@@ -47,10 +47,15 @@ def known_unit(text: str) -> str:
 
 def written_units(text: str) -> list[str]:
     """Return what may be a unit in a label or header: ``Gewicht [kg]``, ``Hb (g/dL)``, ``weight_kg``."""
-    found = [(match[1] or match[2]).strip() for match in _BRACKETS.finditer(text)]
+    found = bracketed(text)
     if end := _ENDS.search(text):
         found.append(end[1])
     return found
+
+
+def bracketed(text: str) -> list[str]:
+    """Return what stands in brackets."""
+    return [(match[1] or match[2]).strip() for match in _BRACKETS.finditer(text)]
 
 
 def without_units(text: str) -> str:

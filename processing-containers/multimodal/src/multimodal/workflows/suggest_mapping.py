@@ -17,6 +17,7 @@ from multimodal.tables.rows import SheetSpec, SourceSpec, Table
 
 _REDCAP = b"projectredcap.org"
 _HEAD = 4096
+_IDC_INDEX = ("collection_id", "table_name", "column")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,11 @@ def suggest_mapping(
     type_ = source_type or _type_of(files[0], dictionary)
     if type_ not in source_types():
         raise ConfigurationError(f"no source of type {type_!r}; there are: {', '.join(source_types())}")
-    spec = SourceSpec(type=type_, dictionary=dictionary, sheets={name: SheetSpec() for name in sheets})
+    options = _idc_options(files[0], dictionary) if type_ == "idc" and dictionary is not None else {}
+    chosen = {name: SheetSpec() for name in sheets}
+    spec = SourceSpec(type=type_, dictionary=dictionary, sheets=chosen, options=options)
     tables = [table for file in files for table in _tables(file, spec)]
-    draft = draft_tables(tables, source_type=type_, dictionary=dictionary.name if dictionary else "")
+    draft = draft_tables(tables, source_type=type_, dictionary=dictionary.name if dictionary else "", options=options)
     return Suggestion(draft, draft_yaml(draft, id_=id_ or mapping_id(files), system=system), dictionary)
 
 
@@ -83,17 +86,36 @@ def _type_of(file: Path, dictionary: Path | None) -> str:
             head = content.read(_HEAD)
         return "redcap" if _REDCAP in head else "odm"
     if dictionary is not None:
-        return "redcap"
+        return "idc" if set(_IDC_INDEX) <= set(_header(dictionary)) else "redcap"
     return "xlsx" if file.suffix.lower() == ".xlsx" else "csv"
 
 
 def is_dictionary(file: Path) -> bool:
-    """Return whether `file` is a REDCap data dictionary: its header has the columns that each one has."""
+    """Return whether `file` describes columns: a REDCap data dictionary, or IDC's ``clinical_index``, by its header."""
+    header = _header(file)
+    return set(REQUIRED) <= set(column_names(header)) or set(_IDC_INDEX) <= set(header)
+
+
+def _header(file: Path) -> list[str]:
     if file.suffix.lower() != ".csv" or not file.is_file():
-        return False
+        return []
     with file.open("rb") as content:
         head = content.readline(_HEAD).decode("utf-8-sig", "replace")
-    return set(REQUIRED) <= set(column_names(next(csv.reader([head]), [])))
+    return [name.strip() for name in next(csv.reader([head]), [])]
+
+
+def _idc_options(table: Path, index: Path) -> dict[str, str]:
+    """Return collection and table of an IDC table: the lines of the index that carry its file's name."""
+    if index.suffix.lower() != ".csv" or not index.is_file():
+        return {}
+    with index.open(encoding="utf-8-sig", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if _table_of(line) == table.stem]
+    collections = {line["collection_id"] for line in lines}
+    return {"collection": collections.pop(), "table": table.stem} if len(collections) == 1 else {}
+
+
+def _table_of(line: dict[str, str]) -> str:
+    return line.get("short_table_name") or line["table_name"].rpartition(".")[2]
 
 
 def mapping_id(files: Sequence[Path]) -> str:
