@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from multimodal.mapping import load_mapping, run_mapping
 from multimodal.mapping.run import MappingRun
 from multimodal.tables.dictionary import Field
+from multimodal.tables.errors import EmptyTableError
 from multimodal.tables.redcap_project import Project
 from multimodal.tables.redcap_source import read_project
 from tests.tables.redcap_made import DICTIONARY, LABELS, RAW, XML
@@ -111,6 +112,33 @@ def test_each_value_of_a_project_becomes_one_resource(public_data: Path, tmp_pat
     from_xml, issues = resources_of(run_mapping(mapping, [folder / "project.xml"]))
     assert from_xml == from_csv
     assert issues == REFUSED.get(name, 0)
+
+
+def test_codes_that_a_statistics_program_changed_are_refused(public_data: Path, tmp_path: Path) -> None:
+    """In this CSV 0 and 1 of one column became FALSE and TRUE; its XML has the codes, and four values of one field more."""
+    folder = public_data / "redcapr/simple"
+    dictionary = folder / "dictionary.csv"
+    project = read_project(dictionary)
+    mapping = load_mapping(write_mapping(tmp_path, project, dictionary))
+    from_csv, issues = resources_of(run_mapping(mapping, [folder / "data.csv", dictionary]))
+    expected = expected_counts(folder / "data.csv", project)
+    expected["Observation"] -= 5
+    assert issues == 5
+    assert counted(from_csv) == +expected
+    mapping = load_mapping(write_mapping(tmp_path, read_project(folder / "project.xml"), dictionary))
+    from_xml, issues = resources_of(run_mapping(mapping, [folder / "project.xml"]))
+    assert issues == 0
+    assert len(from_xml) == len(from_csv) + 5 + 4
+    assert set(from_csv) <= set(from_xml)
+
+
+@pytest.mark.parametrize("file", ["data.csv", "project.xml"])
+def test_a_project_without_records_is_refused(public_data: Path, tmp_path: Path, file: str) -> None:
+    folder = public_data / "redcapr/empty-rows"
+    dictionary = folder / "dictionary.csv"
+    mapping = load_mapping(write_mapping(tmp_path, read_project(dictionary), dictionary))
+    with pytest.raises(EmptyTableError):
+        run_mapping(mapping, [folder / file, dictionary])
 
 
 @pytest.mark.parametrize("name", PROJECTS)
