@@ -8,7 +8,7 @@ from typing import Any
 
 from multimodal.mapping.beside import beside
 from multimodal.mapping.checkbox import checkbox
-from multimodal.mapping.emitters import Emit, Remembered, condition
+from multimodal.mapping.emitters import Remembered, condition
 from multimodal.mapping.headers import Headers
 from multimodal.mapping.hiding import Hiding
 from multimodal.mapping.observation import ObservationMaker
@@ -17,6 +17,7 @@ from multimodal.mapping.patient import PatientMaker
 from multimodal.mapping.plan import Column, Form, Mapping
 from multimodal.mapping.readers import number_reader, outcome_reader, plain_reader
 from multimodal.mapping.render import TemplateRenderer
+from multimodal.mapping.row_maker import Emitter
 from multimodal.mapping.row_state import FormCells
 
 
@@ -28,8 +29,8 @@ class FormParts:
     ----------
     cells : FormCells
         Reads cells for dates and expressions.
-    emitters : list of (str, Emit)
-        Level 1: each makes at most one resource; with the name of the resource whose member that is.
+    emitters : list of Emitter
+        Level 1: each makes at most one resource.
     templates : list of TemplateRenderer
         Level 2.
     patients : PatientMaker
@@ -37,7 +38,7 @@ class FormParts:
     """
 
     cells: FormCells
-    emitters: list[tuple[str, Emit]]
+    emitters: list[Emitter]
     templates: list[TemplateRenderer]
     patients: PatientMaker
 
@@ -81,7 +82,7 @@ class _Builder:
         self.decimals = decimals
         self.origin = origin
         self.readers: dict[str, Any] = {}
-        self.emitters: list[tuple[str, Emit]] = []
+        self.emitters: list[Emitter] = []
         self.into: dict[str, list[tuple[Column, Remembered]]] = {}
 
     def parts(self) -> FormParts:
@@ -105,7 +106,7 @@ class _Builder:
         self.readers[column.header] = plain_reader(column, numbers)
         if column.verb == "checkbox":
             options = self.headers.options.get(column.header, {})
-            self.emitters += [(column.member_of, emit) for emit in checkbox(column, options, self.origin)]
+            self.emitters += [Emitter(column.member_of, emit) for emit in checkbox(column, options, self.origin)]
         if column.header not in self.present or column.verb not in ("observation", "condition", "into"):
             return
         unit_header = self.present.get(column.unit_column, "")
@@ -114,8 +115,8 @@ class _Builder:
         if column.verb == "into":
             self.into.setdefault(column.resource, []).append((column, outcomes))
         elif column.verb == "condition":
-            self.emitters.append((column.member_of, condition(column, outcomes, self.origin)))
+            self.emitters.append(Emitter(column.member_of, condition(column, outcomes, self.origin)))
         else:
             moved = column.type == "date" and self.hiding.moves
             maker = ObservationMaker(column, outcomes, self.origin, beside(column, self.present), each=moved)
-            self.emitters.append((column.member_of, maker.emit()))
+            self.emitters.append(Emitter(column.member_of, maker.emit(), maker.plain))

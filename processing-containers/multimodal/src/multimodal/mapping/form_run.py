@@ -17,6 +17,7 @@ from multimodal.mapping.origin import Origin
 from multimodal.mapping.patient import Said
 from multimodal.mapping.patterns import PatternCheck
 from multimodal.mapping.plan import Form, Mapping
+from multimodal.mapping.row_maker import row_maker
 from multimodal.mapping.row_state import RowState, issue_at
 from multimodal.mapping.rows_used import RowsUsed, event_of
 from multimodal.mapping.visits import Visit, span
@@ -137,7 +138,7 @@ class FormRun:
         profiles = ProfileSet.of(mapping.profiles) if mapping.profiles else None
         self.origin = Origin(names, mapping.meta_source, mapping.status, self._note, every, profiles, hiding.security)
         self.parts = parts_of(mapping, form, opened.headers, opened.decimals, self.origin, hiding)
-        self._emits = [emit for _, emit in self.parts.emitters]
+        self._made = row_maker(self.parts.emitters)
         self._used = RowsUsed(mapping, form)
         self._status = form.status or mapping.status
         self._choosy = bool(form.events or form.repeat is not None or mapping.form_status != "any")
@@ -261,7 +262,7 @@ class FormRun:
         if self.parts.templates:
             self._with_templates(state, resources, keyed)
         else:
-            resources = [one for emit in self._emits if (one := emit(state)) is not None]
+            resources = self._made(state)
         if self._patients_of == "united":
             said = self.parts.patients.said(state)
         elif self._patients_of != "none":
@@ -286,7 +287,7 @@ class FormRun:
             named = ((template.name, template.reference(state)) for template in alive)
             state.references = {name: reference for name, reference in named if reference is not None}
             made = []
-            for member_of, emit in self.parts.emitters:
+            for member_of, emit, _ in self.parts.emitters:
                 one = emit(state)
                 if one is not None:
                     made.append(one)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from multimodal.mapping.emitters import Emit, Remembered
 from multimodal.mapping.identity import SEPARATOR, letter_of
 from multimodal.mapping.origin import Checked, Origin
-from multimodal.mapping.plan import Column
+from multimodal.mapping.plan import Column, Effective
 from multimodal.mapping.readers import Outcome
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.mapping.stencil import Stencil
@@ -23,13 +23,40 @@ _OF_KIND = frozenset({"", "CodeableConcept"})
 _SLOTS_OF_KIND = (*_SLOTS[:-1], "~")  # no element: a hole at the end that takes nothing
 # Cells repeat; a column of all-different values must not fill the memory.
 _MOST_CELLS = 20_000
-_LETTER = letter_of("Observation")
+LETTER = letter_of("Observation")
 
 
 Ready = tuple[bytes, str, dict[int, Stencil]]
 """A cell that can be written: its value (empty for a reason why there is none), its kind, and the stencils of it."""
 
 _NOTHING: Ready = (b"", "", {})
+
+
+class PlainColumn(NamedTuple):
+    """What goes into the Observations of a column whose cell and one date are all that differ.
+
+    Parameters
+    ----------
+    header : str
+        Of the cell.
+    ready : dict
+        Cells that can be written, by their text.
+    after : bytes
+        What the ids of the column end with before they are hashed.
+    dated : int
+        Tells the date's declaration from others.
+    effective : Effective, optional
+        When the statement was true.
+    maker : ObservationMaker
+        Makes what is new.
+    """
+
+    header: str
+    ready: dict[Any, Ready]
+    after: bytes
+    dated: int
+    effective: Effective | None
+    maker: ObservationMaker
 
 
 class ObservationMaker:
@@ -72,10 +99,18 @@ class ObservationMaker:
             return self._each_anew
         return self._by_stencil()
 
+    @property
+    def plain(self) -> PlainColumn | None:
+        """What a row needs to make the Observation without a call, where its cell and one date are all that count."""
+        column, outcomes = self._column, self._outcomes
+        if self._beside is not None or self._each or column.when or column.focus or outcomes.unit_header:
+            return None
+        return PlainColumn(outcomes.header, self._ready, self._after, id(column.effective), column.effective, self)
+
     def _by_stencil(self) -> Emit:
         header, unit_header, ready = self._outcomes.header, self._outcomes.unit_header, self._ready
         when, effective, focus = self._column.when, self._column.effective, self._column.focus
-        after, otherwise, first, new = self._after, self._otherwise, self._first, tuple.__new__
+        after, otherwise, first, new = self._after, self.otherwise, self.first, tuple.__new__
         date_mark = id(effective)
 
         def emit(state: RowState) -> Serialised | None:
@@ -103,7 +138,7 @@ class ObservationMaker:
                 return None
             hashed = state.hashed.copy()
             hashed.update(after)
-            id_ = _LETTER + hashed.hexdigest()[:40]
+            id_ = LETTER + hashed.hexdigest()[:40]
             body = stencil.body % (date, state.encounter_json, focused, id_.encode(), state.subject_json, value)
             return new(Serialised, ("Observation", id_, body, stencil.meta))
 
@@ -118,23 +153,26 @@ class ObservationMaker:
         made = self._dict(state, outcome, state.reference(focus) if focus else None)
         return self._checked(made, (outcome.kind, tuple(made), state.mark), state)
 
-    def _otherwise(self, state: RowState) -> Ready:
+    def otherwise(self, state: RowState) -> Ready:
         """Return what the cell of a row is, where it is new or something is to be told of it."""
         outcome = self._outcomes(state)
+        found = self._ready_for(outcome)
+        unit_header = self._outcomes.unit_header
+        text = state.values[self._outcomes.header]
+        if not outcome.note and outcome.error is None and text.__class__ is str:
+            if len(self._ready) >= _MOST_CELLS:
+                self._ready.clear()
+            self._ready[(text, state.values[unit_header]) if unit_header else text] = found
+        return found
+
+    def _ready_for(self, outcome: Outcome) -> Ready:
         if not outcome.element:
             return _NOTHING
         # Each coded value is a kind of its own (a profile may add to it), as is a reason in place of a value.
         json = b"" if outcome.type in _OF_KIND else orjson.dumps(outcome.value, option=orjson.OPT_SORT_KEYS)
-        ready = (json, outcome.kind, self._stencils.setdefault(outcome.kind, {}))
-        unit_header = self._outcomes.unit_header
-        text = state.values[self._outcomes.header]
-        if not outcome.note and text.__class__ is str:
-            if len(self._ready) >= _MOST_CELLS:
-                self._ready.clear()
-            self._ready[(text, state.values[unit_header]) if unit_header else text] = ready
-        return ready
+        return json, outcome.kind, self._stencils.setdefault(outcome.kind, {})
 
-    def _first(self, state: RowState, reference: Any, mark: int, stencils: dict[int, Stencil]) -> Stencil | None:
+    def first(self, state: RowState, reference: Any, mark: int, stencils: dict[int, Stencil]) -> Stencil | None:
         """Return the stencil of a kind that is met for the first time."""
         outcome = self._outcomes(state, quietly=True)
         slots = _SLOTS_OF_KIND if outcome.type in _OF_KIND else _SLOTS
@@ -148,7 +186,7 @@ class ObservationMaker:
         column = self._column
         hashed = state.hashed.copy()
         hashed.update(self._after)
-        made: Resource = {"resourceType": "Observation", "id": _LETTER + hashed.hexdigest()[:40], **self._constant}
+        made: Resource = {"resourceType": "Observation", "id": LETTER + hashed.hexdigest()[:40], **self._constant}
         made |= {"status": state.status, "subject": state.subject, outcome.element: outcome.value}
         if state.encounter:
             made["encounter"] = state.encounter
