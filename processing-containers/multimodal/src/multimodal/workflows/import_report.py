@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,7 @@ class ImportReport:
     source: SourceSpec = field(default_factory=SourceSpec)
     keys: Sequence[str] = ()
     masking: Masking = field(default_factory=Masking)
+    _not_in_table: Counter[str] | None = None
 
     @property
     def history(self) -> Findings:
@@ -121,26 +123,21 @@ class ImportReport:
         ``exact``, then each kind of loss, then ``refused``. A cell may be read more than once, so that the kinds of
         loss of a column with several uses can add up to more than its cells; ``exact`` is never below zero.
         """
-        wrong = {
-            column: times
-            for (code, column), times in self.result_codes().items()
-            if code == IssueCode.NOT_IN_TABLE.code
-        }
         told = {}
         for column, cells in self.filled.items():
             kinds = {kind: sum(counted.values()) for kind, counted in self.values.get(column, {}).items()}
-            refused = wrong.get(column, 0)
+            refused = self.not_in_table[column]
             exact = max(0, cells - sum(kinds.values()) - refused)
             told[column] = {"cells": cells, "exact": exact, **kinds, "refused": refused}
         return told
 
-    def result_codes(self) -> dict[tuple[str, str], int]:
-        """Return code and column of the issues, counted."""
-        counts: dict[tuple[str, str], int] = {}
-        for issue in self.result.issues:
-            key = (issue.code, issue.column)
-            counts[key] = counts.get(key, 0) + 1
-        return counts
+    @property
+    def not_in_table(self) -> Counter[str]:
+        """Number of cells of each column that its table does not have; counted once, there may be very many issues."""
+        if self._not_in_table is None:
+            code = IssueCode.NOT_IN_TABLE.code
+            self._not_in_table = Counter(issue.column for issue in self.result.issues if issue.code == code)
+        return self._not_in_table
 
 
 def _plain(nested: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
