@@ -18,9 +18,9 @@ from multimodal.tables.xlsx_errors import error_cells
 from multimodal.tables.xlsx_parts import Range, declares_entities, merged_cells
 
 # What broken archives and XML raise in the standard library, and calamine for sheets that are broken.
-_BROKEN = (calamine.CalamineError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
+BROKEN = (calamine.CalamineError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError)
 # openpyxl lets through whatever a broken part leads to.
-_OPENPYXL_FAILURES = (*_BROKEN, ParseError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+_OPENPYXL_FAILURES = (*BROKEN, ParseError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 _WITHOUT_ERROR_CELLS = (".xls", ".xlsb")
 
 Record = tuple[int, list[Any]]
@@ -76,8 +76,8 @@ class LoadedBook:
         """Return a sheet, read into memory."""
         try:
             return _LoadedSheet(self._book.get_sheet_by_name(name), error_cells(self._path, name))
-        except _BROKEN as error:
-            raise _broken(self._path, name, error) from error
+        except BROKEN as error:
+            raise broken_workbook(self._path, name, error) from error
 
 
 class _LoadedSheet:
@@ -131,7 +131,7 @@ class StreamedBook:
                 warnings.simplefilter("ignore")  # of styles and extensions, which are not read
                 self._book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         except _OPENPYXL_FAILURES as error:
-            raise _broken(path, "", error) from error
+            raise broken_workbook(path, "", error) from error
         self.names = [sheet.title for sheet in self._book.worksheets]
         self.hidden = {sheet.title for sheet in self._book.worksheets if sheet.sheet_state != "visible"}
         self.notes: list[str] = []
@@ -153,7 +153,7 @@ class _StreamedSheet:
                 for number, record in enumerate(self._sheet.iter_rows(values_only=True), start=1):
                     yield number, list(record)
             except _OPENPYXL_FAILURES as error:
-                raise _broken(self._path, self._name, error) from error
+                raise broken_workbook(self._path, self._name, error) from error
 
     def merged(self) -> list[Range]:
         return merged_cells(self._path, self._name)
@@ -188,8 +188,10 @@ def _is_text(path: Path) -> bool:
     return not head.startswith(b"<") and all(byte >= 32 or byte in b"\t\r\n" for byte in head)
 
 
-def _broken(path: Path, sheet: str, error: Exception) -> TableError:
+def broken_workbook(path: Path, sheet: str, error: Exception) -> TableError:
+    """Return what to tell of a workbook, or of its `sheet`, that led to `error`."""
     if isinstance(error, TableError):
         return error
     what = f"sheet {sheet!r}" if sheet else "it"
-    return WrongFormatError(path, f"{what} cannot be read ({error}); save it again in a spreadsheet program")
+    why = " ".join(str(error).split())
+    return WrongFormatError(path, f"{what} cannot be read ({why}); save it again in a spreadsheet program")

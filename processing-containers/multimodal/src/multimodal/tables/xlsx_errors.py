@@ -6,13 +6,12 @@ An empty cell is dropped without a word; these are not. So their texts are looke
 
 from __future__ import annotations
 
-import html
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from multimodal.tables.xlsx_parts import attributes, chunks, place_of, sheet_part
+from multimodal.tables.xlsx_parts import attributes, chunks, place_of, sheet_part, text_of
 
 # Few and short, since a whole sheet is searched for each; `:f` is a formula where the XML has name space prefixes.
 _MARKS = {b't="e"': "errors", b"<f": "formulas", b":f": "formulas"}
@@ -63,7 +62,7 @@ def _errors(content: bytes) -> Iterator[tuple[int, str]]:
         closed = _CELL_END.search(content, position)
         value = _VALUE.search(content, position, closed.start() if closed else len(content))
         if value:
-            yield content.rfind(b"<", 0, position), html.unescape(value[1].decode())
+            yield content.rfind(b"<", 0, position), text_of(value[1])
         position = content.find(b't="e"', position + 1)
 
 
@@ -71,7 +70,7 @@ def _formulas(content: bytes) -> Iterator[tuple[int, str]]:
     """Yield where the tag of each cell with a formula and no result begins, and the formula."""
     for match in _BARE_FORMULA.finditer(content):
         if attributes(match[1]).get("t", "n") == "n":
-            yield match.start(), "=" + html.unescape((match[2] or b"").decode())
+            yield match.start(), "=" + text_of(match[2] or b"")
 
 
 def _placed(content: bytes, texts: Mapping[int, str]) -> dict[tuple[int, int], str]:
@@ -93,7 +92,7 @@ def _counted(content: bytes) -> dict[int, tuple[int, int]]:
     for match in _ROW_OR_CELL.finditer(content):
         reference = attributes(match[2]).get("r", "")
         if match[1] == b"row":
-            row, column = int(reference) if reference else row + 1, 0
+            row, column = int(reference) if reference.isdigit() else row + 1, 0
         else:
             row, column = places[match.start()] = place_of(reference) or (row, column + 1)
     return places

@@ -29,10 +29,11 @@ def sheet_part(archive: zipfile.ZipFile, sheet: str) -> str | None:
     names = set(archive.namelist())
     if not {"xl/workbook.xml", "xl/_rels/workbook.xml.rels"} <= names:
         return None
-    targets = {entry["Id"]: entry["Target"] for entry in _entries(archive.read("xl/_rels/workbook.xml.rels"))}
+    relations = _entries(archive.read("xl/_rels/workbook.xml.rels"))
+    targets = {entry.get("Id"): entry.get("Target", "") for entry in relations}
     for entry in _entries(archive.read("xl/workbook.xml")):
         if entry.get("name") == sheet:
-            target = targets.get(entry.get("r:id", ""), "")
+            target = targets.get(entry.get("r:id")) or ""
             part = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
             return part if part in names else None
     return None
@@ -81,7 +82,12 @@ def chunks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
 def attributes(text: bytes) -> dict[str, str]:
     """Return the attributes of a tag."""
     found = _ATTRIBUTE.findall(text)
-    return {name.decode(): html.unescape((double or single).decode()) for name, double, single in found}
+    return {name.decode(): text_of(double or single) for name, double, single in found}
+
+
+def text_of(content: bytes) -> str:
+    """Return the text that XML writes as `content`."""
+    return html.unescape(content.decode("utf-8", "replace"))
 
 
 def place_of(reference: str) -> tuple[int, int] | None:

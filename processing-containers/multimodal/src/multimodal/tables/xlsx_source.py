@@ -6,7 +6,7 @@ from pathlib import Path
 
 from multimodal.tables.errors import TableError
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
-from multimodal.tables.xlsx_book import Book, LoadedBook, StreamedBook
+from multimodal.tables.xlsx_book import BROKEN, Book, LoadedBook, StreamedBook, broken_workbook
 from multimodal.tables.xlsx_layout import sheet_table
 from multimodal.tables.xlsx_parts import sheet_sizes
 
@@ -52,7 +52,10 @@ class XlsxSource:
 
     def _sized(self, book: Book, path: Path, sheets: list[str]) -> Book:
         """Return the workbook, opened in the other way if a sheet is too large for memory."""
-        largest, shared = sheet_sizes(path, sheets)
+        try:
+            largest, shared = sheet_sizes(path, sheets)
+        except BROKEN as error:
+            raise broken_workbook(path, "", error) from error
         if shared > self._most:
             problem = f"its texts take {shared // _MEGABYTE:,} MB; save its sheets as CSV, which is read row by row"
             raise TableError(path, problem)
