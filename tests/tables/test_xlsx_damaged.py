@@ -44,10 +44,12 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(file: Path) -> None:
+    refused = ""
     try:
         list(read_table(file, SourceSpec("xlsx")).rows)
     except TableError as error:
-        assert "\n" not in str(error)
+        refused = str(error)
+    assert "\n" not in refused
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,8 +69,8 @@ def test_a_part_that_is_damaged(file: Path, part: str, damages: list[tuple[float
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.floats(0, 0.999), st.binary(max_size=4), st.booleans())
-def test_a_file_that_is_damaged(file: Path, where: float, scrap: bytes, *, cut: bool) -> None:
+@given(st.floats(0, 0.999), st.binary(max_size=4), st.sampled_from([0, 1]))
+def test_a_file_that_is_damaged(file: Path, where: float, scrap: bytes, kept: int) -> None:
     position = int(where * len(WORKBOOK))
-    file.write_bytes(WORKBOOK[:position] + scrap + (b"" if cut else WORKBOOK[position + len(scrap) :]))
+    file.write_bytes(WORKBOOK[:position] + scrap + WORKBOOK[position + len(scrap) :] * kept)
     read(file)
