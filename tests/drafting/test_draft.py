@@ -73,8 +73,9 @@ def test_a_workbook_of_two_sheets_gets_two_forms(tmp_path: Path) -> None:
         first.append(row)
     for row in (["patient_id", "crp (mg/L)", "lab_date"], ["1", 3.5, "2020-01-02"], ["1", 4, "2020-02-02"]):
         second.append(row)
+    book.create_sheet("empty")
     book.save(tmp_path / "cohort.xlsx")
-    text = suggest_mapping([tmp_path / "cohort.xlsx"], sheets=["patients", "labs"], system="urn:test:pid").text
+    text = suggest_mapping([tmp_path / "cohort.xlsx"], system="urn:test:pid").text
     (tmp_path / "draft.yaml").write_text(text, encoding="utf-8")
     mapping = load_mapping(tmp_path / "draft.yaml")
     assert {form.name: form.key for form in mapping.forms} == {

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from multimodal.drafting import Draft, draft_tables, draft_yaml
 from multimodal.drafting.words import fold
 from multimodal.model.errors import ConfigurationError
+from multimodal.tables.errors import EmptyTableError
 from multimodal.tables.read import read_tables, source_types
 from multimodal.tables.redcap_fields import REQUIRED, column_names
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
+from multimodal.tables.xlsx_book import StreamedBook
 
 _REDCAP = b"projectredcap.org"
 _HEAD = 4096
@@ -68,15 +70,38 @@ def suggest_mapping(
     if type_ not in source_types():
         raise ConfigurationError(f"no source of type {type_!r}; there are: {', '.join(source_types())}")
     options = _idc_options(files[0], dictionary) if type_ == "idc" and dictionary is not None else {}
-    chosen = {name: SheetSpec() for name in sheets}
-    spec = SourceSpec(type=type_, dictionary=dictionary, sheets=chosen, options=options)
-    tables = [table for file in files for table in _tables(file, spec)]
+    spec = SourceSpec(type=type_, dictionary=dictionary, options=options)
+    notes: list[str] = []
+    tables = [table for file in files for table in _tables(file, spec, sheets, notes)]
     draft = draft_tables(tables, source_type=type_, dictionary=dictionary.name if dictionary else "", options=options)
+    draft.notes = [*dict.fromkeys(draft.notes), *notes]
     return Suggestion(draft, draft_yaml(draft, id_=id_ or mapping_id(files), system=system), dictionary)
 
 
-def _tables(file: Path, spec: SourceSpec) -> Iterator[Table]:
-    yield from read_tables(file, spec)
+def _tables(file: Path, spec: SourceSpec, sheets: Sequence[str], notes: list[str]) -> Iterator[Table]:
+    """Yield the tables of a file; of a workbook with several sheets all but the empty ones, unless some are named."""
+    names = list(sheets) or (_visible_sheets(file) if file.suffix.lower() == ".xlsx" else [])
+    if not sheets and len(names) > 1:
+        names = [name for name in names if _has_rows(file, name, spec, notes)]
+    # Of a workbook with one sheet the mapping need not name it.
+    chosen = {name: SheetSpec() for name in names} if sheets or len(names) > 1 else {}
+    yield from read_tables(file, replace(spec, sheets=chosen))
+
+
+def _has_rows(file: Path, sheet: str, spec: SourceSpec, notes: list[str]) -> bool:
+    try:
+        read_tables(file, replace(spec, sheets={sheet: SheetSpec()}))
+    except EmptyTableError as error:
+        notes.append(f"left out: {error}")
+        return False
+    return True
+
+
+def _visible_sheets(file: Path) -> list[str]:
+    if not file.is_file():
+        return []
+    book = StreamedBook(file)
+    return [name.strip() for name in book.names if name not in book.hidden]
 
 
 def _type_of(file: Path, dictionary: Path | None) -> str:
