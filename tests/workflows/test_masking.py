@@ -58,6 +58,10 @@ def test_identifying_columns_are_known_from_mapping_and_dictionary(tmp_path: Pat
             Issue("E605", f"'{MASK}' is not a number; give its column a type", column="pid, hb"),
         ),
         (
+            Issue("E605", "'Miller' is not a number", column="pid, hb", value="Miller, 12"),
+            Issue("E605", f"'{MASK}' is not a number", column="pid, hb", value=MASK),
+        ),
+        (
             Issue("E503", "the row has 5 cells", column="hb", value="P1;Miller;5"),
             Issue("E503", "the row has 5 cells", column="hb", value=MASK),
         ),

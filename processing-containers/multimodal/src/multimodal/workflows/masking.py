@@ -57,7 +57,7 @@ class Masking:
             hidden.append(value)
             value = MASK
         # An expression over several columns quotes a cell without saying whose it is.
-        unsaid = not value and self._hides(issue.column)
+        unsaid = self._hides(issue.column) and (not value or ", " in issue.column)
         return replace(
             issue,
             record=MASK if issue.record else "",
