@@ -145,6 +145,9 @@ class FormRun:
         self._subject = form.columns[form.aliases[mapping.subject.column]]
         self.subject_header = present[self._subject.header]
         self.key_headers = [present[column] for column in form.key if column in present]
+        # A code for "missing" identifies nothing, in whatever key column it stands.
+        self._no_key = {present[name]: form.columns[name].missing for name in form.key if name in present}
+        self._no_key[self.subject_header] = self._subject.missing
         self._pattern = PatternCheck(mapping.subject.pattern)
         self._strict = bool(mapping.subject.pattern) or self.key_headers != [self.subject_header]
         self._patient_id = patient_id_maker(hiding.system)
@@ -213,8 +216,9 @@ class FormRun:
         if not row.key:
             named += zip(self.key_headers, parts, strict=True)
         for header, part in named:
-            if not part or (header == self.subject_header and part in self._subject.missing):
-                return issue_at(row, IssueCode.MISSING_KEY, "the row has no key; it was not used", header, part)
+            if not part or part in self._no_key[header]:
+                why = "the key is a code for a missing value" if part else "the row has no key"
+                return issue_at(row, IssueCode.MISSING_KEY, f"{why}; it was not used", header, part)
             try:
                 read_key(part)
             except CellError as error:
