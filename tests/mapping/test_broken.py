@@ -14,7 +14,8 @@ from multimodal.mapping.document import Document
 from multimodal.model.exit_codes import ExitCode
 
 BROKEN = Path(__file__).parent / "broken"
-SHIPPED = sorted((Path(__file__).parents[2] / "mappings").glob("*.yaml"))
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+SHIPPED = [MAPPINGS / f"{name}.yaml" for name in ("excel-cohort", "nsclc-radiomics-lung1", "redcap-registry")]
 
 
 @pytest.mark.parametrize("file", sorted(BROKEN.glob("*.yaml")), ids=lambda file: file.stem)
@@ -45,7 +46,7 @@ def test_every_part_of_a_file_knows_where_it_stands(tmp_path_factory: pytest.Tem
         assert lines[line - 1][column - 1 :].lstrip("?'\" ").startswith(str(place[-1]).lstrip(" "))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(SHIPPED), st.integers(0, 10_000), st.sampled_from(["", "x", ":", "{", "\t", "'", "\n", "- ", "#"])
 )

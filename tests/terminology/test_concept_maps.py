@@ -141,7 +141,7 @@ def codings(table: TranslationTable) -> dict[str, set[Translation]]:
     return {source: {replace(one, also=()) for one in (entry, *entry.also)} for source, entry in table.entries.items()}
 
 
-@settings(deadline=None)  # the model of the type is imported once
+@settings(max_examples=40, deadline=None)  # the model of the type is imported once
 @given(tables())
 def test_a_table_is_the_same_after_a_round_trip(
     tmp_path_factory: pytest.TempPathFactory, table: TranslationTable
