@@ -84,6 +84,24 @@ def test_a_workbook_of_two_sheets_gets_two_forms(tmp_path: Path) -> None:
     assert len(list(run_mapping(mapping, [tmp_path / "cohort.xlsx"]))) >= 4
 
 
+def test_the_only_sheet_with_rows_is_named(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    first = book.active
+    assert first is not None
+    for row in (["patient_id", "visit_date", "weight (kg)"], ["1", "2020-01-02", 80], ["1", "2020-02-02", 81]):
+        first.append(row)
+    book.create_sheet("empty")
+    book.save(tmp_path / "cohort.xlsx")
+    suggestion = suggest_mapping([tmp_path / "cohort.xlsx"], system="urn:test:pid")
+    (tmp_path / "draft.yaml").write_text(suggestion.text, encoding="utf-8")
+    mapping = load_mapping(tmp_path / "draft.yaml")
+    assert mapping.forms[0].key == ("patient_id", "visit_date")
+    assert len([r for r in run_mapping(mapping, [tmp_path / "cohort.xlsx"]) if r.resources]) >= 2
+    assert any("'empty'" in note for note in suggestion.draft.notes)
+
+
 def test_a_dictionary_among_the_files_describes_the_others(tmp_path: Path) -> None:
     (tmp_path / "dictionary.csv").write_text(
         '"Variable / Field Name","Form Name","Field Type","Field Label","Choices, Calculations, OR Slider Labels"\n'

@@ -76,8 +76,10 @@ def _source(draft: Draft) -> Iterator[str]:
         yield f"  dictionary: {scalar(draft.dictionary)}"
     yield from (f"  {name}: {scalar(text)}" for name, text in draft.options.items())
     only = draft.tables[0] if len(draft.tables) == 1 else None
-    if only is not None and only.key and not only.name:
+    if only is not None and only.key:
         yield from _key(only, "  ")
+    if only is not None and only.name and draft.source_type == "xlsx":
+        yield f"  sheets: {scalar({only.name: {'header_row': 1}})}"
     formats = _formats(draft)
     if formats:
         yield "  # of all dates in the table; ISO 8601 is always read"

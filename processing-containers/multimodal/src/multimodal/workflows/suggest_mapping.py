@@ -81,10 +81,10 @@ def suggest_mapping(
 def _tables(file: Path, spec: SourceSpec, sheets: Sequence[str], notes: list[str]) -> Iterator[Table]:
     """Yield the tables of a file; of a workbook with several sheets all but the empty ones, unless some are named."""
     names = list(sheets) or (_visible_sheets(file) if file.suffix.lower() == ".xlsx" else [])
-    if not sheets and len(names) > 1:
+    several = bool(sheets) or len(names) > 1  # the only sheet of a workbook need not be named
+    if several and not sheets:
         names = [name for name in names if _has_rows(file, name, spec, notes)]
-    # Of a workbook with one sheet the mapping need not name it.
-    chosen = {name: SheetSpec() for name in names} if sheets or len(names) > 1 else {}
+    chosen = {name: SheetSpec() for name in names} if several else {}
     yield from read_tables(file, replace(spec, sheets=chosen))
 
 
