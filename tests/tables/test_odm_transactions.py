@@ -58,7 +58,7 @@ def model(steps: list[Step]) -> Rows:
     return {place: items for place, items in rows.items() if items != {}}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEP, min_size=1, max_size=12))
 def test_transactions_are_as_the_model_has_them(tmp_path: Path, steps: list[Step]) -> None:
     path = tmp_path / "transactions.xml"
