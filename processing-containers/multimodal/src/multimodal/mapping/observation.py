@@ -14,7 +14,7 @@ from multimodal.mapping.plan import Column, Effective
 from multimodal.mapping.readers import Outcome
 from multimodal.mapping.row_state import Resource, RowState
 from multimodal.mapping.stencil import Stencil
-from multimodal.resources.serialised import Serialised
+from multimodal.resources.serialised import Serialised, canonical
 
 Beside = Callable[[RowState, Resource], None]
 
@@ -169,7 +169,7 @@ class ObservationMaker:
         if not outcome.element:
             return _NOTHING
         # Each coded value is a kind of its own (a profile may add to it), as is a reason in place of a value.
-        json = b"" if outcome.type in _OF_KIND else orjson.dumps(outcome.value, option=orjson.OPT_SORT_KEYS)
+        json = b"" if outcome.type in _OF_KIND else canonical(outcome.value)
         return json, outcome.kind, self._stencils.setdefault(outcome.kind, {})
 
     def first(self, state: RowState, reference: Any, mark: int, stencils: dict[int, Stencil]) -> Stencil | None:

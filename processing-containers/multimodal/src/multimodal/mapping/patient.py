@@ -17,7 +17,7 @@ from multimodal.mapping.row_state import Noted, Resource, RowState
 from multimodal.mapping.stencil import Stencil
 from multimodal.model.issue_codes import IssueCode
 from multimodal.resources.rules import allowed_codes
-from multimodal.resources.serialised import Serialised
+from multimodal.resources.serialised import Serialised, canonical
 from multimodal.terminology.translation import Translation
 
 # Cells repeat; a column of all-different values must not fill the memory.
@@ -210,7 +210,7 @@ def _translated(column: Column, text: str, coded: Callable[[str], Said]) -> Said
 
 
 def _said(element: str, value: Any) -> Said:
-    return Said(element, value, orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    return Said(element, value, canonical(value))
 
 
 def _gender(meant: str) -> Said:

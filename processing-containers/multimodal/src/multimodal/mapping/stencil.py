@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
-
-from multimodal.resources.serialised import serialised
+from multimodal.resources.serialised import canonical, serialised
 
 
 class Stencil:
@@ -41,10 +39,10 @@ class Stencil:
         whole = serialised(made)
         self.meta = whole.meta
         named = {slot: _named(slot, made) for slot in slots}
-        texts = {name: _dumped(name) + b":" + _escaped(made[name]) for name in made if name != "meta"}
+        texts = {name: canonical(name) + b":" + _escaped(made[name]) for name in made if name != "meta"}
         for name in named.values():
             hole = b'"%b"' if name == "id" else b"%b"
-            texts[name] = _dumped(name) + b":" + hole if name in made else b"%b"
+            texts[name] = canonical(name) + b":" + hole if name in made else b"%b"
         body, comma = b"", b""
         for name in sorted(texts):
             # A hole without a name takes nothing, so it has no comma either.
@@ -52,7 +50,7 @@ class Stencil:
             comma = b"," if name in made else comma
         self.body = b"{" + body + b"}"
         own = [
-            (made["id"].encode() if name == "id" else _dumped(made[name])) if name in made else b""
+            (made["id"].encode() if name == "id" else canonical(made[name])) if name in made else b""
             for name in named.values()
         ]
         if self.body % tuple(own) != whole.body:
@@ -66,8 +64,4 @@ def _named(slot: str, made: dict[str, Any]) -> str:
 
 
 def _escaped(value: Any) -> bytes:
-    return _dumped(value).replace(b"%", b"%%")
-
-
-def _dumped(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return canonical(value).replace(b"%", b"%%")
