@@ -116,6 +116,14 @@ def test_free_text_that_names_nobody_may_stay(tmp_path: Path) -> None:
     assert planned(tmp_path, "{type: csv}", columns, "privacy: {id: hmac, key_env: KEY}\n").columns["x"].type == "text"
 
 
+def test_a_table_that_keeps_other_values_keeps_free_text(tmp_path: Path) -> None:
+    text = "tables: {t: {map: {a: 'SCT#1'}, otherwise: text}}\n" + ID + "  x: {condition: t%s}\n"
+    privacy = "privacy: {id: hmac, key_env: KEY}\n"
+    with pytest.raises(MappingError, match="'x' is free text"):
+        planned(tmp_path, "{type: csv}", text % "", privacy)
+    assert planned(tmp_path, "{type: csv}", text % ", as_text: true", privacy).columns["x"].verb == "condition"
+
+
 def test_a_template_that_reads_free_text_is_noted(tmp_path: Path) -> None:
     columns = ID + (
         "  x: {helper: remark}\n  n: {helper: number, type: number}\n"

@@ -52,6 +52,7 @@ def check_free_text(document: Document, place: Place, columns: dict[str, Column]
         column = columns[header]
         free = column.type == "text" and column.verb in ("observation", "into")
         free = free or (column.verb == "patient" and column.element in _FREE_ELEMENTS)
+        free = free or (column.table is not None and column.table.otherwise == "text")
         if free and header != images and not spec.get("as_text", False):
             problem = (
                 f"{header!r} is free text, which may name a person; say `as_text: true` if it cannot, or ignore it"
