@@ -222,6 +222,10 @@ class _RecordsFile:
 
     def _misplaced(self, where: Whereabouts) -> Issue | None:
         """Return why a record belongs to no form, or to no visit that can be told; None where it does."""
+        if where.instance and not (where.instance.isascii() and where.instance.isdigit()):
+            message = f"the instance {where.instance!r} is no number; the row was not used"
+            issue = _issue(IssueCode.ID_PATTERN, message, where, "redcap_repeat_instance", where.instance)
+            return replace(issue, suggestion="correct the cell: REDCap counts instances from 1")
         if self.project is None:
             return None
         if where.instrument and where.instrument not in self.project.form_labels:
