@@ -81,6 +81,7 @@ class _Reader:
             duplicate_key=source.get("duplicate_key", "error"),
             on_error=quality.get("on_error", "drop-value"),
             profiles=tuple(content.get("profiles", ())),
+            tables=self.tables,
             privacy=self.privacy,
             notes=tuple(self.notes),
         )

@@ -304,6 +304,8 @@ class Mapping:
         What is hidden before anything is written.
     notes : tuple of str
         What a person should know of the mapping itself, one line each.
+    tables : mapping of str to TranslationTable
+        The named translation tables, those that only expressions look into too.
     """
 
     id: str
@@ -325,6 +327,7 @@ class Mapping:
     profiles: tuple[str, ...] = ()
     privacy: PrivacyPlan = PrivacyPlan()
     notes: tuple[str, ...] = ()
+    tables: MappingOf[str, TranslationTable] = field(default_factory=dict)
 
     @property
     def columns(self) -> dict[str, Column]:

@@ -54,7 +54,7 @@ def export_tables(mapping_file: Path, folder: Path) -> list[Path]:
 
 def tables_of(mapping: Mapping) -> dict[str, TranslationTable]:
     """Return all translation tables of a mapping by name; one inside a column by the column's, with its form's."""
-    found: dict[str, TranslationTable] = {}
+    found = dict(mapping.tables)
     for name, column in mapping.columns.items():
         if column.table is not None:
             found.setdefault(column.table.name or name, column.table)
