@@ -72,7 +72,7 @@ RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # li
         (RESOURCE + "    stage: [{assessment: ['{{ ref(\"x\") }}']}]\n", 10, 27, "unknown resource 'x'; known: cancer"),
         (RESOURCE + "    code: {text: '{{ lookup(\"t\", \"a\") }}'}\n", 10, 18, "table 't'; known: none; declare"),
         (RESOURCE + "    id: mine\n", 10, 5, "the id is made by the engine"),
-        (COLUMN + "resources:\n  x: {resourceType: Medication}\n", 8, 21, "Medication is no resource .* mean .MedicationStatement"),
+        (COLUMN + "resources:\n  x: {resourceType: Medication}\n", 8, 21, "no resource .* mean .MedicationStatement"),
         (COLUMN + "resources:\n  pid: {resourceType: Condition}\n", 8, 3, "both called 'pid'"),
         ("columns: {\n", 6, 1, "not YAML"),
         ("columns: {pid: !!python/object:os.system {patient: id}}\n", 5, 16, "tag .* is not supported"),
