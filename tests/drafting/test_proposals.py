@@ -34,6 +34,8 @@ def of(name: str, values: Sequence[str] = (), **known: object) -> Proposal:
         ("Créatinine (µmol/L)", ["84", "71"], "creatinine"),
         ("AST (SGOT) U/l", ["20", "31"], "ast"),
         ("cT", ["cT1", "cT3", "T2"], "tnm-ct"),
+        ("cM", ["cM0", "cM1"], "tnm-cm"),
+        ("birth_date", ["01.02.1950", "30.02.1960", "13.07.1961"], "birth-date"),
         ("Overall.Stage", ["I", "IIIb"], "stage"),
         ("ECOG", ["0", "1", "2"], "ecog"),
         ("Raucherstatus", ["nie", "Exraucher"], "smoking-status"),
@@ -69,6 +71,9 @@ def test_known_columns(header: str, values: list[str], target: str) -> None:
         ("diabetes", ["Typ 1", "Typ 2"]),
         ("hb", ["positive", "negative"]),
         ("k", []),
+        ("cm", []),
+        ("cm", ["170", "181"]),
+        ("birth_date", ["unbek.", "spring"]),
         ("date of next visit planned", ["2020-01-01"]),
     ],
 )

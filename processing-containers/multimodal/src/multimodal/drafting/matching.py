@@ -30,6 +30,7 @@ _NAME_PART = 0.7  # or a part of its name: often the question above it
 _STRANGE = 0.13  # each word that nobody knows
 _STRANGE_BESIDE_ONE = 0.2  # beside a phrase of one word: birth weight, Tanner stage
 _TOO_SHORT = 0.78  # k, na, ca: they need a unit or values that fit
+_MOSTLY = 0.6
 _TIMEPOINT = re.compile(r"\d+|[vtdmwy]\d{1,3}|visit\d+|bl|fu\d*")  # of a repeated column: weight_v2, crp_d7
 _NUMBERS = frozenset({"number", "integer"})
 _CODED = frozenset({"code", "boolean"})
@@ -171,7 +172,7 @@ def _weighed_number(found: Candidate, field: Field, facts: Facts) -> Candidate |
         return None
     if field.choices and not _scale(entry, field):
         return None
-    if facts.filled and facts.numbers < 0.6 * facts.filled:
+    if facts.filled and facts.numbers < _MOSTLY * facts.filled:
         return None
     found = _with_unit(found, field)
     if facts.filled and facts.low is not None and facts.high is not None and entry.limits is not None:
@@ -218,6 +219,8 @@ def _with_values(found: Candidate, low: float, high: float, unit: str) -> Candid
 def _weighed_date(found: Candidate, field: Field, facts: Facts) -> Candidate | None:
     if field.type in _DATES or facts.dated:
         return _changed(found, 0.02, "dates")
+    if facts.dates and facts.dates + facts.years >= _MOSTLY * facts.filled:  # the name says it, and some are mistyped
+        return _changed(found, -0.06, f"{facts.dates + facts.years} of {facts.filled} values are dates")
     if facts.filled or field.type not in {"", "text"}:
         return None
     return _changed(found, -0.04, "") if field.type == "text" else found
@@ -252,8 +255,8 @@ def _weighed_shape(found: Candidate, field: Field, facts: Facts) -> Candidate | 
     texts = list(field.choices.values()) or list(facts.values)
     fitting = [text for text in texts if shape.match(text.strip())]
     if not texts:
-        return found if found.size > 1 else None
-    if len(fitting) < 0.6 * len(texts):
+        return found if found.size > 2 else None  # cm may be centimetres
+    if len(fitting) < _MOSTLY * len(texts):
         return None
     return _changed(found, 0.02, f"values such as {fitting[0]}")
 
