@@ -166,7 +166,7 @@ class _Import:
         except TooManyErrorsError:
             rows = self._run(replace(self._mapping, max_row_errors="", on_error="drop-value"), files, silent)
             self._told.opened(rows)
-            for _ in self.groups(rows):
+            for _ in self.groups(self._told.counted(rows)):
                 pass
             raise
         self._told.opened(rows)
@@ -179,7 +179,8 @@ class _Import:
         """Return the rows, without those of patients that the target should have and does not."""
         subject = self._mapping.subject
         asks = subject.must_exist or subject.create == "never"
-        return of_known_patients(rows, self._mapping, target) if asks else rows
+        counted = self._told.counted(rows)
+        return of_known_patients(counted, self._mapping, target) if asks else counted
 
     def groups(self, rows: Iterable[RowResult]) -> Iterator[Group]:
         """Yield the resources of each row; keep its issues, and its text where it has any."""

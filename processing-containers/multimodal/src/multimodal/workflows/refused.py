@@ -13,6 +13,7 @@ from multimodal.workflows.spool import Spooled
 
 _FIELDS = tuple(field.name for field in fields(Issue))
 _values = attrgetter(*_FIELDS)
+_ROWS_IN_MEMORY = 200  # a registry has a thousand columns and more
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Refused:
 
     def __init__(self) -> None:
         self.issues = spooled_issues()
-        self.rows: Spooled[RefusedRow] = Spooled(_row_to_json, _row_from_json)
+        self.rows: Spooled[RefusedRow] = Spooled(_row_to_json, _row_from_json, in_memory=_ROWS_IN_MEMORY)
         self._kept: set[tuple[str, int]] | None = None  # only once a row comes again
 
     def add(self, issues: Iterable[Issue]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from multimodal.bucket import Bucket
 from multimodal.fhirstore import LoadReport
 from multimodal.mapping import Mapping as ClinicalMapping
-from multimodal.mapping import MappingRun
+from multimodal.mapping import MappingRun, RowResult
 from multimodal.model.issues import Issue
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.tables.dictionary import Dictionary
@@ -83,12 +83,16 @@ class Told:
         self._rows = rows
         self._refused.add(rows.issues)
 
+    def counted(self, rows: MappingRun) -> Iterator[RowResult]:
+        """Yield the rows of a run, their cells counted; what comes again after the last row is not counted twice."""
+        for result in rows:
+            if not rows.all_read:
+                self._tally.row(result.row)
+            yield result
+
     def row(self, row: Row, issues: Sequence[Issue]) -> None:
-        """Keep what is to be told of a row; one that comes again with others is told, but not counted again."""
-        again = self._rows is not None and self._rows.all_read
-        if not again:
-            self._tally.row(row)
-        self._refused.add_row(row, issues, again=again)
+        """Keep what is to be told of a row."""
+        self._refused.add_row(row, issues, again=self._rows is not None and self._rows.all_read)
 
     def loaded(self, report: LoadReport) -> None:
         """Keep what the load says."""
