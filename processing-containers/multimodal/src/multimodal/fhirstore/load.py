@@ -13,7 +13,8 @@ from typing import Literal
 from multimodal.fhirstore.errors import TooManyDeletesError
 from multimodal.fhirstore.manifest import Entry, Manifest, entry_of
 from multimodal.fhirstore.moves import Move, moves
-from multimodal.fhirstore.plan import Change, Plan
+from multimodal.fhirstore.plan import Plan
+from multimodal.fhirstore.planned import Change
 from multimodal.fhirstore.rebuild import rebuild
 from multimodal.fhirstore.removal import Remover
 from multimodal.fhirstore.report import Group, LoadReport
@@ -97,17 +98,24 @@ def load(
             if manifest.exists():
                 copyfile(manifest, path)
         with Manifest(path, source=source, target=target.address) as known:
-            work = _Load(known, target, source, scope, run, progress)
-            report = work.run(groups, deletes, most_deletes, dry_run)
-            if diff is not None:
-                work.tell(diff, unchanged=dry_run)
+            plan = Plan(known, source=source, scope=scope)
+            work = _Load(plan, known, target, source, scope, run, progress)
+            try:
+                report = work.run(groups, deletes, most_deletes, dry_run)
+                if diff is not None:
+                    work.tell(diff, unchanged=dry_run)
+            finally:
+                plan.close()
             return report
 
 
 class _Load:
     """One call of `load`, with what its steps share."""
 
-    def __init__(self, known: Manifest, target: Target, source: str, scope: str, run: str, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, known: Manifest, target: Target, source: str, scope: str, run: str, progress: Progress
+    ) -> None:
+        self._plan = plan
         self._known = known
         self._target = target
         self._source = source
@@ -122,9 +130,8 @@ class _Load:
 
     def run(self, groups: Iterable[Group], deletes: Deletes, most_deletes: float, dry_run: bool) -> LoadReport:
         """Compare, then write unless it is a dry run."""
-        report = self._report
+        report, plan = self._report, self._plan
         rebuilt = self._believe()
-        self._plan = plan = Plan(self._known, source=self._source, scope=self._scope)
         plan.add(groups, self._progress)
         report.refused.extend(plan.refused)
         report.warnings.extend(plan.warnings)

@@ -257,10 +257,22 @@ class Manifest:
 
     def with_contents(self, contents: Collection[bytes]) -> Iterator[Entry]:
         """Yield the entries that have any of `contents` and are not withdrawn."""
+        self._want(contents)
+        return self.select("NOT withdrawn AND content IN (SELECT content FROM temp.wanted)")
+
+    def patients_with(self, contents: Collection[bytes]) -> dict[bytes, int]:
+        """Return of each of `contents` how many patients have it."""
+        self._want(contents)
+        found = self.database.execute(
+            "SELECT content, count(DISTINCT patient) FROM resource"
+            " WHERE NOT withdrawn AND content IN (SELECT content FROM temp.wanted) GROUP BY content"
+        )
+        return dict(found)
+
+    def _want(self, contents: Collection[bytes]) -> None:
         self.database.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (content BLOB PRIMARY KEY) WITHOUT ROWID")
         self.database.execute("DELETE FROM temp.wanted")
         self.database.executemany("INSERT INTO temp.wanted VALUES (?)", [(content,) for content in contents])
-        return self.select("NOT withdrawn AND content IN (SELECT content FROM temp.wanted)")
 
     def overwritten(self, number: int) -> Iterator[Entry]:
         """Yield, as it was before, what the run `number` overwrote or removed, by patient, statements last."""

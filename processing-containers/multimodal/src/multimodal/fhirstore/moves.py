@@ -50,17 +50,25 @@ def moves(plan: Plan, known: Manifest, absent: Sequence[Entry]) -> list[Move]:
         return []
     contents = {entry.content for entries in lost.values() for entry in entries}
     born = plan.created_with(contents)
-    found = {
-        old: fitting[0]
-        for old, entries in lost.items()
-        if not any(plan.is_unknown(entry) for entry in entries)
-        and len(fitting := [new for new, made in born.items() if new != old and _fits(entries, made)]) == 1
-    }
+    having: dict[bytes, set[str]] = defaultdict(set)
+    for new, made in born.items():
+        for content, _ in made:
+            having[content].add(new)
+    found = dict[str, str]()
+    for old, entries in lost.items():
+        if any(plan.is_unknown(entry) for entry in entries):
+            continue
+        candidates = set.intersection(*sorted((having[entry.content] for entry in entries), key=len))
+        fitting = [new for new in candidates - {old} if _fits(entries, born[new])]
+        if len(fitting) == 1:
+            found[old] = fitting[0]
     claims = Counter(found.values())
+    sure = {old: new for old, new in found.items() if claims[new] == 1}
+    patients = known.patients_with({entry.content for old in sure for entry in lost[old]})
     return [
         Move(old, new, lost[old])
-        for old, new in found.items()
-        if claims[new] == 1 and (_same_rows(lost[old], born[new]) or _is_rare(known, old, lost[old]))
+        for old, new in sure.items()
+        if _same_rows(lost[old], born[new]) or _is_rare(known, old, lost[old], patients)
     ]
 
 
@@ -75,10 +83,12 @@ def _same_rows(entries: Sequence[Entry], made: Sequence[tuple[bytes, int | None]
     return all(entry.row is not None and entry.row in rows[entry.content] for entry in entries)
 
 
-def _is_rare(known: Manifest, old: str, entries: Sequence[Entry]) -> bool:
+def _is_rare(known: Manifest, old: str, entries: Sequence[Entry], patients: Mapping[bytes, int]) -> bool:
     contents = {entry.content for entry in entries}
     if len(contents) < _TELLING:
         return False
+    if any(patients.get(content) == 1 for content in contents):
+        return True
     others: dict[str, set[bytes]] = defaultdict(set)
     for entry in known.with_contents(contents):
         if entry.patient != old:
