@@ -152,6 +152,8 @@ class FormRun:
         self._strict = bool(mapping.subject.pattern) or self.key_headers != [self.subject_header]
         self._patient_id = patient_id_maker(hiding.system)
         self._begun = begun("Observation", names)
+        found = {id(c.effective): c.effective for c in form.columns.values() if c.header in present and c.effective}
+        self._effectives = list(found.values()) if form.encounter else []
 
     def _note(self, column: str, kind: str, value: str) -> None:
         self._notes.append((column, kind, value))
@@ -252,6 +254,8 @@ class FormRun:
         state.encounter = {"reference": f"Encounter/{id_}"}
         state.encounter_json = b'{"reference":"Encounter/%b"}' % id_.encode()
         state.mark += 4
+        for effective in self._effectives:  # a visit without any value has its date all the same
+            state.effective(effective)
         name = event_of(row)
         event = self._opened.events.get(name)
         label = (event.label if event else "") or name
