@@ -36,10 +36,12 @@ _NUMBERS = frozenset({"number", "integer"})
 _CODED = frozenset({"code", "boolean"})
 _DATES = frozenset({"date", "datetime"})
 _SHAPES = {
-    "tnm-t": re.compile(r"[cpy]*t?\s?([0-4][a-d]?[1-3]?|is|x|a)(\(.*\))?", re.IGNORECASE),
-    "tnm-n": re.compile(r"[cpy]*n?\s?([0-3][a-c]?|x|\+)(\(.*\))?", re.IGNORECASE),
-    "tnm-m": re.compile(r"[cpy]*m?\s?([01][a-d]?|x)(\(.*\))?", re.IGNORECASE),
-    "stage": re.compile(r"(stage|stadium|stade|estadio|stadio)?\s?(0|i{1,3}|iv|[1-4]|x)\s?[a-d]?[1-3]?", re.IGNORECASE),
+    "tnm-t": re.compile(r"[cpy]*t?\s?([0-4][a-d]?[1-3]?(mi)?|is|x|a)\s*(\(.*\))?", re.IGNORECASE),
+    "tnm-n": re.compile(r"[cpy]*n?\s?([0-3][a-c]?(mi)?|x|\+)\s*(\(.*\))?", re.IGNORECASE),
+    "tnm-m": re.compile(r"[cpy]*m?\s?([01][a-d]?|x)\s*(\(.*\))?", re.IGNORECASE),
+    "stage": re.compile(
+        r"(stage|stadium|stade|estadio|stadio)?\s?(0|i{1,3}|iv|[1-4]|x)\s?(is|[a-e])?[1-3]?", re.IGNORECASE
+    ),
 }
 # Words for another person: they count wherever they stand, in the name of the form too.
 _PERSONS = frozenset({
@@ -253,7 +255,7 @@ def _weighed_shape(found: Candidate, field: Field, facts: Facts) -> Candidate | 
     if field.type in {"number", "checkbox", "boolean", "calc"} or facts.many:
         return None
     texts = list(field.choices.values()) or list(facts.values)
-    fitting = [text for text in texts if shape.match(text.strip())]
+    fitting = [text for text in texts if shape.fullmatch(text.strip())]
     if not texts:
         return found if found.size > 2 else None  # cm may be centimetres
     if len(fitting) < _MOSTLY * len(texts):
