@@ -185,6 +185,7 @@ def test_the_page_says_which_resources_change(study: SmallStudy, target: NdjsonF
     listed = page.split("<h3>Which</h3>")[1].split("</section>")[0]
     assert listed.index("updated") < listed.index("created")
     assert "P3" not in listed
+    assert "more in diff.csv" not in listed
     changes = list(csv.DictReader(text(bucket, "diff.csv", "r2").splitlines()))
     assert {(line["change"], line["record"]) for line in changes} == {
         ("unchanged", "P1"), ("unchanged", "P2"), ("updated", "P2"), ("created", "P3"),

@@ -22,8 +22,8 @@ def write_diff(diff: Path, path: Path) -> None:
         csv.writer(file).writerows([*line[:-1], harmless(line[-1])] for line in csv.reader(made) if line)
 
 
-def first_changes(diff: Path, most: int) -> list[dict[str, str]]:
-    """Return the first changes of the list, those that take something away before those that add something.
+def first_changes(diff: Path, most: int) -> tuple[list[dict[str, str]], int]:
+    """Return the first changes, those that take something away before those that add something, and their number.
 
     Parameters
     ----------
@@ -33,9 +33,12 @@ def first_changes(diff: Path, most: int) -> list[dict[str, str]]:
         How many to return.
     """
     found: dict[str, list[dict[str, str]]] = {what: [] for what in ORDER}
+    changes = 0
     with diff.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             kept = found.get(line["change"])
-            if kept is not None and len(kept) < most:
-                kept.append(line)
-    return list(islice((line for what in ORDER for line in found[what]), most))
+            if kept is not None:
+                changes += 1
+                if len(kept) < most:
+                    kept.append(line)
+    return list(islice((line for what in ORDER for line in found[what]), most)), changes

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from multimodal.model.results import Status
-from multimodal.workflows.diff import ORDER, first_changes
+from multimodal.workflows.diff import first_changes
 from multimodal.workflows.findings import State
 from multimodal.workflows.import_report import ImportReport
 from multimodal.workflows.report_findings import findings_parts
@@ -91,17 +91,17 @@ def _which(report: ImportReport) -> str:
     """Return which resources change; of a first import all are new, which its dry run need not list."""
     if report.diff is None or not any(counts.get(name) for counts in report.changes.values() for name in _CHANGING):
         return ""
+    shown, changes = first_changes(report.diff, _CHANGES_SHOWN)
     rows = [
         [
             Chip(line["change"]),
             line["type"],
-            Short(line["id"][:_ID_SHOWN] + "…"),
+            Short(f"{line['id'][:_ID_SHOWN]}…"),
             f"{line['sheet']} {line['row']}".strip(),
         ]
-        for line in first_changes(report.diff, _CHANGES_SHOWN)
+        for line in shown
     ]
-    changed = sum(counts.get(name, 0) for counts in report.changes.values() for name in ORDER)
-    more = f'<p class="note">{changed - len(rows):,} more in diff.csv.</p>' if changed > len(rows) else ""
+    more = f'<p class="note">{changes - len(rows):,} more in diff.csv.</p>' if changes > len(rows) else ""
     return f"<h3>Which</h3>{table(['', 'type', 'id', 'row'], rows)}{more}" if rows else ""
 
 
