@@ -90,7 +90,7 @@ def all_of(run: MappingRun) -> list[Serialised]:
     return [made for result in run for made in result.resources]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ROWS)
 def test_bytes_are_what_the_dicts_give(folder: Path, mapping: Mapping, rows: list[tuple[str, ...]]) -> None:
     filled = run_over(mapping, folder / "a.csv", [*rows, *(("Z1", *row[1:]) for row in rows)])
@@ -126,7 +126,7 @@ def test_several_processes_give_the_same(folder: Path, mapping: Mapping, duplica
             "", chance.choice(["2012-07-21", "2012-07", "", "x"]), f"{chance.gauss(75, 30):.1f}", "13",
             chance.choice(["g/dL", "x"]), "perhaps", "%", "", "yes", "",
         )
-        for _ in range(1500)
+        for _ in range(1100)
     ]  # fmt: skip
     run = run_over(mapping, folder / "c.csv", rows)
     alone = list(run)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multimodal.mapping.stencil import Stencil
@@ -14,7 +14,9 @@ from multimodal.resources.serialised import serialised
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(['"', "%", "%b", "%%", "\\"])
 VALUE = st.recursive(
-    TEXT | st.integers(0, 9) | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)
+    TEXT | st.integers(0, 9) | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
 )
 CONSTANTS = st.dictionaries(st.sampled_from(["category", "code", "note", "status", "zzz"]), VALUE)
 SLOTS = ("effectiveDateTime", "encounter", "id", "subject", "value")
@@ -32,6 +34,7 @@ def pairs(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
+@settings(max_examples=50, deadline=None)
 @given(pairs())
 def test_filled_is_serialised(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
     first, second = both
