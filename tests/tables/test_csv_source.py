@@ -70,6 +70,21 @@ def test_a_declared_encoding_that_does_not_fit_is_an_error(tmp_path: Path) -> No
         list(table_of(tmp_path, content, encoding="utf-8").rows)
 
 
+def test_a_text_in_utf_8_with_a_damaged_letter_is_not_taken_for_another_encoding(tmp_path: Path) -> None:
+    content = "id,größe\nä,µ\n".encode() + b"b,\xfc\n" + "ü,ß\n".encode()
+    with pytest.raises(WrongFormatError, match=r"is UTF-8, but damaged in line 3; correct it there, or declare"):
+        table_of(tmp_path, content)
+    assert len(rows_of(table_of(tmp_path, content, encoding="cp1252"))) == 3
+    cut = "id,größe\nä,µ".encode()[:-1]
+    with pytest.raises(WrongFormatError, match="damaged in line 2"):
+        table_of(tmp_path, cut)
+
+
+def test_letters_of_another_encoding_that_look_like_utf_8_by_chance_are_not_taken_for_it(tmp_path: Path) -> None:
+    content = "id,größe\nÃ¤,ü\nb,é\n".encode("cp1252")
+    assert rows_of(table_of(tmp_path, content))[0] == (2, {"id": "Ã¤", "größe": "ü"})
+
+
 def test_rows_are_numbered_as_a_spreadsheet_shows_them(tmp_path: Path) -> None:
     table = table_of(tmp_path, 'id,note\na,"two\nlines"\n\nb,one\n')
     assert [row.number for row in table.rows] == [2, 4]

@@ -6,6 +6,8 @@ import codecs
 import csv
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -115,7 +117,27 @@ def _encoding(path: Path) -> str:
                 head = file.read(_CHUNK)
             decoder.decode(b"", final=True)
             return "utf-8"
+    _refuse_damaged(path)
     return "cp1252"
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Refuse a text that is UTF-8 but for a few bytes: read as cp1252, all of its umlauts would silently be others."""
+    signs = broken = lines = first = 0
+    with path.open("rb") as file:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for chunk in chain(iter(partial(file.read, _CHUNK), b""), [b""]):
+            text = decoder.decode(chunk, final=not chunk)
+            found = text.count("\ufffd")
+            if found and not broken:
+                first = lines + text.count("\n", 0, text.index("\ufffd")) + 1
+            broken += found
+            signs += len(text) - len(text.encode("ascii", "ignore")) - found
+            lines += text.count("\n")
+    # In a text in cp1252, two letters beyond ASCII that happen to look like one of UTF-8 are rare.
+    if signs > broken:
+        where = f"line {first}" if broken == 1 else f"{broken} places, the first in line {first}"
+        raise WrongFormatError(path, f"is UTF-8, but damaged in {where}; correct it there, or declare `encoding`")
 
 
 def _open(path: Path, encoding: str) -> TextIO:
