@@ -27,7 +27,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return request.getfixturevalue("server") if request.param == "server" else NdjsonFolder(tmp_path / "out")
 
 
-@pytest.mark.parametrize("deletes", ["keep", "entered-in-error", "delete"])
+@pytest.mark.parametrize(
+    ("store", "deletes"),
+    [
+        ("server", "keep"),
+        ("server", "delete"),
+        ("folder", "keep"),
+        ("folder", "entered-in-error"),
+        ("folder", "delete"),
+    ],
+    indirect=["store"],
+)
 def test_a_corrected_id_in_the_key_of_the_row(deletes: str, store: Any, study: Study, manifest: Path) -> None:
     study.load(store, manifest, rows(study, 6))
     corrected = [*rows(study, 5), renamed(study, 5, 77)]

@@ -35,7 +35,11 @@ def changed(study: Study) -> list[Group]:
     return [*groups, study.group(9)]
 
 
-@pytest.mark.parametrize("deletes", ["keep", "entered-in-error", "delete"])
+@pytest.mark.parametrize(
+    ("store", "deletes"),
+    [("server", "delete"), ("server", "entered-in-error"), ("folder", "keep"), ("folder", "delete")],
+    indirect=["store"],
+)
 def test_an_import_is_taken_back(deletes: Any, store: Any, study: Study, manifest: Path) -> None:
     study.load(store, manifest, study.groups(6), run="first")
     before = content(store, study)
