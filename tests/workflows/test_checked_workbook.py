@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tracemalloc
 import warnings
 import zipfile
@@ -286,6 +287,33 @@ def test_a_workbook_that_openpyxl_cannot_load_comes_back_as_rows(book: Path) -> 
     issue = Issue("E201", "m", row=3, sheet="Patients", column="sex")
     workbook = checked(book, [issue], ["cohort.xlsx:Patients"], rows=refused_rows("Patients", [issue]).rows)
     assert set(colours(workbook)) == {"C2"}
+
+
+def test_a_workbook_that_openpyxl_cannot_save_comes_back_as_rows(book: Path, tmp_path: Path) -> None:
+    """Its form controls lie in a part that is not there; with macros kept, openpyxl looks for it when it saves."""
+    with zipfile.ZipFile(book) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    drawing = (
+        b'<legacyDrawing xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships" r:id="v1"/>'
+    )
+    parts[sheet] = re.sub(rb"<legacyDrawing[^>]*/>", drawing, parts[sheet])
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/vmlDrawing"
+    parts["xl/worksheets/_rels/sheet1.xml.rels"] = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        f'<Relationship Id="v1" Type="{kind}" Target="/xl/drawings/gone.vml"/></Relationships>'
+    ).encode()
+    macros = tmp_path / "controls.xlsm"
+    with zipfile.ZipFile(macros, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    findings = findings_of(tmp_path, [issue := Issue("E201", "m", row=3, sheet="Patients", column="sex")])
+    rows = refused_rows("Patients", [issue]).rows
+    (tmp_path / "out").mkdir()
+    workbooks = CheckedWorkbooks(SourceSpec("xlsx"), ["pid"], rows)
+    (written,) = workbooks.write([macros], ["controls.xlsm:Patients"], findings, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["controls-checked.xlsx"]
+    assert set(colours(openpyxl.load_workbook(written))) == {"C2"}
 
 
 def test_each_file_has_its_own_and_files_without_findings_have_none(tmp_path: Path, book: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from multimodal.workflows.findings import Finding, Findings, State
 from multimodal.workflows.ledger import finding_key, identity_of
 from multimodal.workflows.refused import RefusedRow
 from multimodal.workflows.workbook_cells import Listed, list_sheet, mark, put
-from multimodal.workflows.workbook_copies import Copy, new_sheet, whole_copy
+from multimodal.workflows.workbook_copies import UNREADABLE, Copy, new_sheet, whole_copy
 
 MOST_LOADED = 500_000
 """Cells up to which an xlsx comes back as it is: openpyxl needs about 600 bytes and 25 microseconds for each."""
@@ -78,17 +79,11 @@ class CheckedWorkbooks:
         """
         written: list[Path] = []
         for source in self._shared_out(files, list(found), findings):
-            copy, listed = self._marked(source)
-            lacks = list(copy.lacks)
-            if source.more:
-                lacks.append(f"Only the first {len(source.findings):,} findings are here; errors.csv has all of them.")
-            lead = [f"{source.path.name}: what did not come through", *lacks]
-            lead.append("This is a copy: correct the cells in the original file, then import that again.")
-            list_sheet(copy.workbook, lead, listed)
-            suffix = ".xlsm" if copy.workbook.vba_archive else ".xlsx"
-            path = folder / f"{_name(source.path, {other.name for other in written})}-checked{suffix}"
-            copy.save(path)
-            written.append(path)
+            stem = folder / f"{_name(source.path, {other.name for other in written})}-checked"
+            try:
+                written.append(_saved(source, *self._marked(source), stem))
+            except UNREADABLE:  # openpyxl cannot write back all that it can load
+                written.append(_saved(source, *self._rows_only(source), stem))
         return written
 
     def _shared_out(self, files: Sequence[Path], found: Sequence[str], findings: Findings) -> list[_Source]:
@@ -107,10 +102,7 @@ class CheckedWorkbooks:
         """Return the workbook with its marks, and its list."""
         copy = whole_copy(source.path, self.spec, most_loaded=self.most_loaded, most_copied=self.most_copied)
         if copy is None:
-            workbook, listed = _RefusedRows(self, source).sheets()
-            return Copy(
-                workbook, ["Only the rows with findings are here, under their row numbers in the file."]
-            ), listed
+            return self._rows_only(source)
         columns: dict[str, dict[str, int]] = {}
         listed = []
         for finding in source.findings:
@@ -123,6 +115,10 @@ class CheckedWorkbooks:
             column = _column(finding.issue.column, columns[sheet.title], self.keys)
             listed.append(Listed(finding, sheet.title, mark(sheet, finding.issue.row, column, finding)))
         return copy, listed
+
+    def _rows_only(self, source: _Source) -> tuple[Copy, list[Listed]]:
+        workbook, listed = _RefusedRows(self, source).sheets()
+        return Copy(workbook, ["Only the rows with findings are here, under their row numbers in the file."]), listed
 
 
 class _RefusedRows:
@@ -189,6 +185,20 @@ def _source(path: Path, found: Sequence[str]) -> _Source:
         elif name.startswith(f"{path.name}:"):
             sheets |= {name.removeprefix(f"{path.name}:"), name}
     return _Source(path, sheets)
+
+
+def _saved(source: _Source, copy: Copy, listed: list[Listed], stem: Path) -> Path:
+    """Put the list before the sheets, and write the workbook."""
+    lead = [f"{source.path.name}: what did not come through", *copy.lacks]
+    if source.more:
+        lead.append(f"Only the first {len(source.findings):,} findings are here; errors.csv has all of them.")
+    lead.append("This is a copy: correct the cells in the original file, then import that again.")
+    list_sheet(copy.workbook, lead, listed)
+    path = stem.with_name(stem.name + (".xlsm" if copy.workbook.vba_archive else ".xlsx"))
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # of a failure nothing is left
+        part = Path(folder) / path.name
+        copy.save(part)
+        return part.replace(path)
 
 
 def _column(header: str, columns: Mapping[str, int], keys: Sequence[str]) -> int:

@@ -32,7 +32,7 @@ _CELL = re.compile(rb"<(?:\w+:)?c[\s>/]")
 _TITLE = re.compile(r"[\[\]:*?/\\'\x00-\x1f]")
 _LONGEST_TITLE = 31
 # What openpyxl lets through on workbooks that other programs open; their rows are then shown in another way.
-_UNREADABLE = (
+UNREADABLE = (
     InvalidFileException, zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError,
 )  # fmt: skip
 
@@ -153,7 +153,7 @@ def _loaded(path: Path, most_cells: int) -> Copy | None:
         warnings.simplefilter("always")
         try:
             workbook = openpyxl.load_workbook(path, keep_vba=path.suffix.lower() == _MACROS, rich_text=True)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
     lost = dict.fromkeys(str(warning.message) for warning in told if issubclass(warning.category, UserWarning))
     return Copy(workbook, [f"Not in this copy: {text.rstrip('.')}." for text in lost])
