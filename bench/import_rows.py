@@ -33,7 +33,7 @@ from multimodal.mapping import Mapping, load_mapping, run_mapping  # noqa: E402 
 
 _IMPORTED = time.process_time()
 ROWS = 100_000
-_BUFFER = 1 << 20
+_BUFFER = 1 << 16
 MAPPING = """\
 fhirmap: 1
 id: bench-rows

@@ -20,6 +20,8 @@ from multimodal.terminology.translation import TranslationTable
 Resource = dict[str, Any]
 Read = Callable[[str], Any]
 Noted = Callable[[str, str, str], None]
+Date = tuple[str | None, bytes]
+"""A FHIR date, and as JSON; None and ``b""`` where there is none."""
 
 
 # Dates repeat; a column of all-different times must not fill the memory.
@@ -44,7 +46,10 @@ class FormCells:
     hide : callable
         Gives what stands for a row's key in resource ids.
     dates : dict
-        Dates that were read, by what says how to read them, and text; an error where the text is none.
+        Dates that were read, by what says how to read them, and text; an error where the text is none. A number of a
+        workbook is another text than the same digits: it may be the serial number of a day.
+    written : dict
+        Dates of statements that nothing moves, by what says how to read them, and text: as text, and as JSON.
     """
 
     headers: Mapping[str, str]
@@ -52,11 +57,12 @@ class FormCells:
     noted: Noted
     dated: frozenset[str] = frozenset()
     hide: Callable[[str], str] = str
-    dates: dict[tuple[int, str], str | CellError] = field(default_factory=dict)
+    dates: dict[tuple[int, str, type], str | CellError] = field(default_factory=dict)
+    written: dict[tuple[int, str], Date] = field(default_factory=dict)
 
     def date(self, effective: Effective, text: str) -> str:
         """Return the date that `text` is, or raise the `CellError` that it is none."""
-        mark = (id(effective), text)
+        mark = (id(effective), text, type(text))
         found = self.dates.get(mark)
         if found is None:
             if len(self.dates) >= _MOST_DATES:
@@ -158,7 +164,7 @@ class RowState:
         self.issues: list[Issue] = []
         self.item: Any = None  # of $each, while a resource is made for it
         self._cells = cells
-        self.dates: dict[int, tuple[str | None, bytes]] = {}
+        self.dates: dict[int, Date] = {}
         self._reported: set[tuple[str, str, str]] | None = None
 
     @property
@@ -227,9 +233,27 @@ class RowState:
         """Return the date of a statement, and as JSON; None and ``b""`` where its cell is empty or wrong."""
         found = self.dates.get(id(effective))
         if found is None:  # most often it is there: the cells of a row share their date
-            date = self._date_of(effective)
-            # A FHIR date holds nothing that JSON escapes.
-            found = self.dates[id(effective)] = (date, b'"%b"' % date.encode() if date else b"")
+            found = self.dates[id(effective)] = self._written(effective)
+        return found
+
+    def _written(self, effective: Effective) -> Date:
+        """Return the date of a statement; for rows with the same text it is made once."""
+        cells = self._cells
+        header = cells.headers.get(effective.column)
+        text = self.values[header] if header is not None else None
+        key = None
+        if text.__class__ is str and not self.days and not effective.offset_column:
+            key = (id(effective), str(text))
+            known = cells.written.get(key)
+            if known is not None:
+                return known
+        date = self._date_of(effective)
+        # A FHIR date holds nothing that JSON escapes.
+        found = (date, b'"%b"' % date.encode() if date else b"")
+        if key is not None and date:
+            if len(cells.written) >= _MOST_DATES:
+                cells.written.clear()
+            cells.written[key] = found
         return found
 
     def _date_of(self, effective: Effective) -> str | None:
