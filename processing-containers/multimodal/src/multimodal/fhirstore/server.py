@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -25,7 +24,8 @@ _HEADERS = {
     "Accept": "application/fhir+json",
     "Content-Type": "application/fhir+json; charset=utf-8",
 }
-# HAPI repeats a transaction itself that collides with another one; where a version must match, that would not help.
+# HAPI (where its interceptor for this is on) repeats a transaction itself that collides with another one; where a
+# version must match, that would not help. Whatever is left, `sending` repeats.
 _REPEATED = {**_HEADERS, "X-Retry-On-Version-Conflict": "retry; max-retries=5"}
 # HAPI carries tags of earlier versions over to the next one, unless it is told not to.
 _EXACT = {"X-Meta-Snapshot-Mode": "TAG, PROFILE, SECURITY_LABEL"}
@@ -129,13 +129,10 @@ class FhirServer:
         for kind in resource_types():  # we write no others
             queries[kind] = {"_tag": f"{WRITER}|{source}"} if kind in SHARED else {"_source": SOURCE + source}
         urls = [f"{kind}?_summary=count&{urlencode(query, quote_via=quote)}" for kind, query in queries.items()]
-        with ThreadPoolExecutor(2) as pool:  # before a first load nothing else is under way
-            answers = [answer for part in pool.map(self._batch, (urls[::2], urls[1::2])) for answer in part]
-        counts = [answer.get("resource", {}).get("total") for answer in answers]
+        counts = [answer.get("resource", {}).get("total") for answer in self._batch(urls)]
         if all(count is None for count in counts):
             raise RemoteError(self.name, "cannot search by _source, so nobody can tell what was loaded before")
-        kinds = list(queries)
-        for kind in [kind for kind, count in zip(kinds[::2] + kinds[1::2], counts, strict=True) if count]:
+        for kind in [kind for kind, count in zip(queries, counts, strict=True) if count]:
             for resource in self.search(kind, queries[kind]):
                 # HAPI finds a resource by the source of its earlier versions too.
                 if source == source_of(resource) or source in writers_of(resource):
