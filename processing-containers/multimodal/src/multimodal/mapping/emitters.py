@@ -19,30 +19,29 @@ from multimodal.tables.rows import NumberText
 Emit = Callable[[RowState], Serialised | None]
 
 # Cells repeat; a column of all-different values must not fill the memory.
-_MOST_REMEMBERED = 20_000
+MOST_CELLS = 20_000
 
 
 class Remembered:
     """The outcomes of a column's texts, each computed and counted once."""
 
-    def __init__(self, column: Column, header: str, unit_header: str, read: ReadOutcome, origin: Origin) -> None:
+    def __init__(
+        self, column: Column, header: str, unit_header: str, read: ReadOutcome, origin: Origin, most: int = MOST_CELLS
+    ) -> None:
         self.header = header
         self.unit_header = unit_header
         self.column = column
+        self.most = most
         self.read = read
         self._noted = origin.noted
         self.known: dict[Any, Outcome] = {}
 
     def __call__(self, state: RowState, *, quietly: bool = False) -> Outcome:
         """Return the outcome of this column's cell; tell of it, unless that was done."""
-        text = state.values[self.header].strip()
-        unit_text = state.values[self.unit_header].strip() if self.unit_header else ""
-        key: Any = (text, unit_text) if self.unit_header else text
-        if isinstance(text, NumberText):  # equals the same digits written as text, which may mean another number
-            key = (NumberText, text, unit_text)
+        text, unit_text, key = self._cell(state)
         outcome = self.known.get(key)
         if outcome is None:
-            if len(self.known) >= _MOST_REMEMBERED:
+            if len(self.known) >= self.most:
                 self.known.clear()
             outcome = self.known[key] = self.read(text, unit_text)
         if not quietly and (outcome.note or outcome.error is not None):
@@ -50,6 +49,17 @@ class Remembered:
         if state.days and outcome.type == "DateTime":
             return self._moved(outcome, text, state)
         return outcome
+
+    def forget(self, state: RowState) -> None:
+        """Forget a cell that is remembered elsewhere: a table may have many columns, and many texts in each."""
+        self.known.pop(self._cell(state)[2], None)
+
+    def _cell(self, state: RowState) -> tuple[str, str, Any]:
+        text = state.values[self.header].strip()
+        unit_text = state.values[self.unit_header].strip() if self.unit_header else ""
+        if isinstance(text, NumberText):  # equals the same digits written as text, which may mean another number
+            return text, unit_text, (NumberText, text, unit_text)
+        return text, unit_text, (text, unit_text) if self.unit_header else text
 
     def _moved(self, outcome: Outcome, text: str, state: RowState) -> Outcome:
         try:

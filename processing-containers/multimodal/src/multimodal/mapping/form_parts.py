@@ -8,7 +8,7 @@ from typing import Any
 
 from multimodal.mapping.beside import beside
 from multimodal.mapping.checkbox import checkbox
-from multimodal.mapping.emitters import Remembered, condition
+from multimodal.mapping.emitters import MOST_CELLS, Remembered, condition
 from multimodal.mapping.headers import Headers
 from multimodal.mapping.hiding import Hiding
 from multimodal.mapping.observation import ObservationMaker
@@ -19,6 +19,10 @@ from multimodal.mapping.readers import number_reader, outcome_reader, plain_read
 from multimodal.mapping.render import TemplateRenderer
 from multimodal.mapping.row_maker import Emitter
 from multimodal.mapping.row_state import FormCells
+
+# Texts that are remembered by all columns of a mapping (about 400 bytes each), and by one at least.
+_CELLS = 240_000
+_FEWEST_CELLS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class _Builder:
         self.present = headers.present
         self.decimals = decimals
         self.origin = origin
+        columns = sum(len(form.columns) for form in mapping.forms)
+        self.most = min(MOST_CELLS, max(_FEWEST_CELLS, _CELLS // columns))
         self.readers: dict[str, Any] = {}
         self.emitters: list[Emitter] = []
         self.into: dict[str, list[tuple[Column, Remembered]]] = {}
@@ -111,7 +117,7 @@ class _Builder:
             return
         unit_header = self.present.get(column.unit_column, "")
         read = outcome_reader(column, numbers)
-        outcomes = Remembered(column, self.present[column.header], unit_header, read, self.origin)
+        outcomes = Remembered(column, self.present[column.header], unit_header, read, self.origin, self.most)
         if column.verb == "into":
             self.into.setdefault(column.resource, []).append((column, outcomes))
         elif column.verb == "condition":

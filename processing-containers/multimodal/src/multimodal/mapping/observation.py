@@ -21,8 +21,6 @@ Beside = Callable[[RowState, Resource], None]
 _SLOTS = ("effectiveDateTime", "encounter", "focus", "id", "subject", "value")
 _OF_KIND = frozenset({"", "CodeableConcept"})
 _SLOTS_OF_KIND = (*_SLOTS[:-1], "~")  # no element: a hole at the end that takes nothing
-# Cells repeat; a column of all-different values must not fill the memory.
-_MOST_CELLS = 20_000
 LETTER = letter_of("Observation")
 
 
@@ -160,9 +158,10 @@ class ObservationMaker:
         unit_header = self._outcomes.unit_header
         text = state.values[self._outcomes.header]
         if not outcome.note and outcome.error is None and text.__class__ is str:
-            if len(self._ready) >= _MOST_CELLS:
+            if len(self._ready) >= self._outcomes.most:
                 self._ready.clear()
             self._ready[(text, state.values[unit_header]) if unit_header else text] = found
+            self._outcomes.forget(state)
         return found
 
     def _ready_for(self, outcome: Outcome) -> Ready:
