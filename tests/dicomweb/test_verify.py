@@ -18,7 +18,7 @@ from pydicom.uid import (
     RTStructureSetStorage,
 )
 
-from multimodal.dicomweb.verify import NotWholeError, read_header
+from multimodal.dicomweb.verify import NotWholeError, read_header, read_start
 from tests.fakes.dicom_files import make_instance
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
@@ -145,3 +145,15 @@ def test_it_agrees_with_pydicom_on_public_files(public_data: Path) -> None:
         header = read_header(file.read_bytes(), to_the_end=True)
         dataset = pydicom.dcmread(file, stop_before_pixels=True)
         assert (header.sop_uid, header.series_uid) == (dataset.SOPInstanceUID, dataset.SeriesInstanceUID)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_the_start_of_a_file_tells_the_same_or_nothing(syntax: str) -> None:
+    whole = encoded(with_sequences(), syntax)
+    for length in range(0, len(whole) + 1, 7):
+        assert read_start(whole[:length], len(whole)) in (None, read_header(whole))
+    with pytest.raises(NotWholeError, match="bytes where"):
+        read_header(encoded(make_instance("verify", 1))[:-20])
+    cut = encoded(make_instance("verify", 1))[:-20]
+    with pytest.raises(NotWholeError, match="bytes where"):
+        read_start(cut[:-100], len(cut))

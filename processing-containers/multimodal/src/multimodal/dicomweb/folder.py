@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import mmap
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
 
-from multimodal.dicomweb.verify import Header, NotWholeError, read_header
+from multimodal.dicomweb.behind import Behind
+from multimodal.dicomweb.verify import Header, NotWholeError, read_header, read_start
 from multimodal.model.errors import ConfigurationError, InvalidUidError
 from multimodal.model.ids import check_uid
 from multimodal.model.references import SeriesRef
 
 MANIFEST = ".manifest.jsonl"
 _BLOCK = 1 << 20
+_START = 1 << 15  # of most instances the whole header
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +39,51 @@ class PulledInstance:
 
 
 class PartialFile:
-    """A file that one instance is written to, hashed on the way: to read it again would cost as much as to write it."""
+    """A file that one instance is written to, hashed on the way: to read it again would cost as much as to write it.
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    Parameters
+    ----------
+    behind : Behind
+        Hashes while the next bytes come in; a task put there after the last `write` finds `sha256` complete.
+    """
+
+    def __init__(self, path: str, behind: Behind) -> None:
         self.path = path
         self.size = 0
-        self._file = file
+        self.start = b""
+        self._behind = behind
         self._digest = hashlib.sha256()
+        self._blocks: list[bytes | memoryview] = []  # written and not yet hashed
+        self._unhashed = 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
-    def write(self, chunk: bytes | memoryview) -> None:
-        """Append `chunk`."""
-        self._file.write(chunk)
-        self._digest.update(chunk)
-        self.size += len(chunk)
+    def write(self, block: bytes | memoryview) -> None:
+        """Append `block`, whose bytes must stay as they are."""
+        length = len(block)
+        written = os.write(self._file, block)
+        while written < length:
+            written += os.write(self._file, block[written:])
+        if self.size < _START:
+            self.start += bytes(block[: _START - self.size])
+        self.size += length
+        self._blocks.append(block)
+        self._unhashed += length
+        if self._unhashed >= _BLOCK:
+            self._hash_behind()
+
+    def close(self) -> None:
+        """End the file; what was written may still have to be hashed."""
+        os.close(self._file)
+        if self._blocks:
+            self._hash_behind()
+
+    def _hash_behind(self) -> None:
+        blocks, self._blocks, self._unhashed = self._blocks, [], 0
+        self._behind.put(partial(self._hash, blocks))
+
+    def _hash(self, blocks: list[bytes | memoryview]) -> None:
+        for block in blocks:
+            self._digest.update(block)
 
     @property
     def sha256(self) -> str:
@@ -82,22 +119,23 @@ class SeriesFolder:
             self._end_last_line()
         self.instances = {found.sop_uid: found for found in self._listed()}
         self.resumed = len(self.instances)
-        self._parts = 0
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the list."""
         self._manifest.close()
 
     @contextlib.contextmanager
-    def part(self) -> Iterator[PartialFile]:
+    def part(self, behind: Behind) -> Iterator[PartialFile]:
         """Open a new partial file for one instance; it is removed if the body of the ``with`` fails."""
-        self._parts += 1
-        path = self.path / f"{self._parts:06d}.part"
+        path = f"{self.path}/{next(self._numbers):06d}.part"
         try:
-            with _writing(self.path), path.open("wb") as file:
-                yield PartialFile(path, file)
+            with _writing(self.path), closing(PartialFile(path, behind)) as file:
+                yield file
         except BaseException:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
             raise
 
     def accept(
@@ -118,19 +156,20 @@ class SeriesFolder:
             If it is not a whole instance of this series; the file is removed.
         """
         try:
-            header = _header_of(part.path, unproven_end)
+            header = _header_of(part, unproven_end)
             self._check_membership(header, allowed)
         except NotWholeError:
-            part.path.unlink()
+            os.unlink(part.path)
             raise
-        if header.sop_uid in self.instances:
-            part.path.unlink()
-            return None
-        path = self.path / f"{header.sop_uid}.dcm"
-        part.path.replace(path)
-        instance = PulledInstance(header.sop_uid, path, part.size, part.sha256)
-        self._list(instance)
-        self.instances[header.sop_uid] = instance
+        with self._lock, _writing(self.path):  # several connections may bring the same one
+            if header.sop_uid in self.instances:
+                os.unlink(part.path)
+                return None
+            path = self.path / f"{header.sop_uid}.dcm"
+            os.replace(part.path, path)
+            instance = PulledInstance(header.sop_uid, path, part.size, part.sha256)
+            self._list(instance)
+            self.instances[header.sop_uid] = instance
         return instance
 
     def drop(self, sop_uid: str) -> None:
@@ -187,12 +226,14 @@ def _writing(path: Path) -> Iterator[None]:
         raise ConfigurationError(f"cannot write to {path}: {error.strerror}") from error
 
 
-def _header_of(path: Path, to_the_end: bool) -> Header:
-    with path.open("rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            raise NotWholeError("an empty instance came")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return read_header(data, to_the_end=to_the_end)
+def _header_of(part: PartialFile, to_the_end: bool) -> Header:
+    if part.size == 0:
+        raise NotWholeError("an empty instance came")
+    header = None if to_the_end else read_start(part.start, part.size)
+    if header is not None:
+        return header
+    with open(part.path, "rb", buffering=0) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return read_header(data, to_the_end=to_the_end)
 
 
 def _size_and_sha256(path: Path) -> tuple[int, str]:

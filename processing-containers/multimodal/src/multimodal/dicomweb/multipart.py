@@ -74,12 +74,16 @@ def read_parts(chunks: Iterable[bytes], boundary: bytes) -> Iterator[Part]:
 
 
 class _Reader:
-    """The bytes not yet handed out; between parts they begin with the line break before a boundary line."""
+    """The bytes not yet handed out; between parts they begin with the line break before a boundary line.
+
+    They are ``_buffer`` from ``_at`` on: to cut off what is done with would copy the rest of a block each time.
+    """
 
     def __init__(self, chunks: Iterable[bytes], boundary: bytes) -> None:
         self._chunks = iter(chunks)
         self._delimiter = b"\r\n--" + boundary
         self._buffer = b"\r\n"  # the first boundary needs no line break before it
+        self._at = 0
 
     def skip_preamble(self) -> None:
         skipped = 0
@@ -90,27 +94,23 @@ class _Reader:
 
     def next_part(self) -> bool:
         """Step over a boundary line; False at the closing one. Leaves the line break that ends the line."""
-        start = len(self._delimiter)
-        self._fill(start + 2)
-        if self._buffer[start : start + 2] == b"--":
-            self._buffer = self._buffer[start + 2 :]
+        length = len(self._delimiter)
+        self._fill(length + 2)
+        start = self._at + length
+        if self._buffer.startswith(b"--", start):
+            self._at = start + 2
             return False
-        while (end := self._buffer.find(b"\r\n", start)) < 0:
-            if len(self._buffer) > start + _LONGEST_PADDING:
-                raise MultipartError("a boundary line does not end")
-            self._buffer += self._next()
-        if self._buffer[start:end].strip(b" \t"):
+        end = self._line_break(b"\r\n", length, _LONGEST_PADDING, "a boundary line does not end")
+        if self._buffer[self._at + length : end].strip(b" \t"):
             raise MultipartError("a boundary line goes on after the boundary")
-        self._buffer = self._buffer[end:]
+        self._at = end
         return True
 
     def headers(self) -> dict[str, str]:
-        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            if len(self._buffer) > _LONGEST_HEADERS:
-                raise MultipartError("the headers of a part do not end")
-            self._buffer += self._next()
-        lines = self._buffer[:end].decode("latin-1").replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n")
-        self._buffer = self._buffer[end + 4 :]
+        end = self._line_break(b"\r\n\r\n", 0, _LONGEST_HEADERS, "the headers of a part do not end")
+        text = self._buffer[self._at : end].decode("latin-1")
+        self._at = end + 4
+        lines = text.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n")
         pairs = (line.partition(":") for line in lines if line)
         return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
@@ -128,32 +128,41 @@ class _Reader:
     def _counted(self, length: int) -> Iterator[bytes | memoryview]:
         left = length
         while left:
-            block = self._buffer or self._next()
-            if len(block) > left:
-                self._buffer = block[left:]
-                yield memoryview(block)[:left]
-                break
-            self._buffer = b""
-            left -= len(block)
-            yield block
+            if self._at == len(self._buffer):
+                self._buffer, self._at = self._next(), 0
+            start, self._at = self._at, min(self._at + left, len(self._buffer))
+            left -= self._at - start
+            yield memoryview(self._buffer)[start : self._at]
         self._fill(len(self._delimiter))
-        if not self._buffer.startswith(self._delimiter):
+        if not self._buffer.startswith(self._delimiter, self._at):
             raise MultipartError(f"a part is not of the {length} bytes that it declares")
 
-    def _until_delimiter(self) -> Iterator[bytes]:
+    def _until_delimiter(self) -> Iterator[bytes | memoryview]:
         keep = len(self._delimiter) - 1  # a delimiter may lie across two chunks
-        while (at := self._buffer.find(self._delimiter)) < 0:
-            if len(self._buffer) > keep:
-                block, self._buffer = self._buffer[:-keep], self._buffer[-keep:]
-                yield block
-            self._buffer += self._next()
-        block, self._buffer = self._buffer[:at], self._buffer[at:]
-        if block:
-            yield block
+        while (found := self._buffer.find(self._delimiter, self._at)) < 0:
+            if len(self._buffer) - self._at > keep:
+                start, self._at = self._at, len(self._buffer) - keep
+                yield memoryview(self._buffer)[start : self._at]
+            self._more()
+        if found > self._at:
+            start, self._at = self._at, found
+            yield memoryview(self._buffer)[start:found]
+
+    def _line_break(self, end: bytes, skip: int, longest: int, problem: str) -> int:
+        """Return where the next `end` begins, `skip` bytes on at the earliest."""
+        while (found := self._buffer.find(end, self._at + skip)) < 0:
+            if len(self._buffer) - self._at > skip + longest:
+                raise MultipartError(problem)
+            self._more()
+        return found
 
     def _fill(self, length: int) -> None:
-        while len(self._buffer) < length:
-            self._buffer += self._next()
+        while len(self._buffer) - self._at < length:
+            self._more()
+
+    def _more(self) -> None:
+        self._buffer = self._buffer[self._at :] + self._next()
+        self._at = 0
 
     def _next(self) -> bytes:
         for chunk in self._chunks:

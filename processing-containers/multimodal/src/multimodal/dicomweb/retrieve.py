@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import requests
 
+from multimodal.dicomweb.behind import Behind
 from multimodal.dicomweb.errors import IncompleteSeriesError, SeriesNotFoundError, UnexpectedAnswerError
-from multimodal.dicomweb.folder import PartialFile, PulledInstance, SeriesFolder
+from multimodal.dicomweb.folder import MANIFEST, PartialFile, PulledInstance, SeriesFolder
 from multimodal.dicomweb.multipart import MultipartError, Part, boundary_of, read_parts
 from multimodal.dicomweb.profiles import Profile
 from multimodal.dicomweb.qido import Qido
@@ -53,6 +58,14 @@ class PullReport:
     resumed: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """How many instances a series holds, or which."""
+
+    count: int | None
+    uids: frozenset[str]
+
+
 class Retrieval:
     """One pull of one series into one folder.
 
@@ -73,6 +86,7 @@ class Retrieval:
         self._progress = progress
         self._fetched = 0
         self._reason = ""
+        self._lock = threading.Lock()
 
     def run(self) -> PullReport:
         """Fetch what is missing and return the whole series.
@@ -84,24 +98,39 @@ class Retrieval:
         IncompleteSeriesError
             If instances are missing after all attempts.
         """
-        count = self._count()
-        uids = None if count is not None else self._uids()
-        with closing(SeriesFolder(self._folder, self._ref)) as folder:
-            if not folder.instances:
-                self._whole_series(folder, uids, count if uids is None else len(uids))
-            if count is None or len(folder.instances) != count:
-                self._the_rest(folder, uids or self._uids())
+        with contextlib.ExitStack() as stack:
+            if self._folder.joinpath(MANIFEST).is_file():
+                expected = self._expected()
+                folder = stack.enter_context(closing(SeriesFolder(self._folder, self._ref)))
+                if not folder.instances:
+                    self._whole_series(lambda: folder)
+            else:
+                # What the series should hold is asked while it comes in; without an answer no folder is made.
+                beside = stack.enter_context(ThreadPoolExecutor(1))
+                asked = beside.submit(self._expected)
+                opened: list[SeriesFolder] = []
+
+                def open_folder() -> SeriesFolder:
+                    opened.append(stack.enter_context(closing(SeriesFolder(self._folder, self._ref))))
+                    return opened[0]
+
+                self._whole_series(open_folder)
+                expected = asked.result()
+                folder = opened[0] if opened else open_folder()
+            if folder.instances.keys() != expected.uids and len(folder.instances) != expected.count:
+                self._the_rest(folder, expected.uids or self._uids())
             instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
+            self._progress("instances", len(instances), len(instances))
             return PullReport(self._ref, instances, self._fetched, folder.resumed)
 
-    def _count(self) -> int | None:
-        """Return how many instances the series has, where the store can be trusted to know at once."""
-        if not self._profile.counts:
-            return None
-        count = self._qido.instance_count(self._ref)
+    def _expected(self) -> _Expected:
+        """Ask what the series holds: a number, where the store can be trusted to know it at once, else the list."""
+        count = self._qido.instance_count(self._ref) if self._profile.counts else None
+        if count is None:
+            return _Expected(None, self._uids())
         if count == 0:
             raise SeriesNotFoundError(self._ref.store, self._ref.series_uid)
-        return count
+        return _Expected(count, frozenset())
 
     def _uids(self) -> frozenset[str]:
         uids = self._qido.instance_uids(self._ref)
@@ -109,14 +138,12 @@ class Retrieval:
             raise SeriesNotFoundError(self._ref.store, self._ref.series_uid)
         return uids
 
-    def _whole_series(self, folder: SeriesFolder, uids: frozenset[str] | None, total: int | None) -> None:
+    def _whole_series(self, folder: Callable[[], SeriesFolder]) -> None:
         try:
-            self._fetch(_series_path(self._ref), folder, uids, total)
-        except NotFoundError as error:
-            if uids is None:
-                raise SeriesNotFoundError(self._ref.store, self._ref.series_uid) from error
-            self._reason = error.problem
-        except _SINGLY_INSTEAD as error:
+            answer = self._ask(_series_path(self._ref))
+            with closing(answer):
+                self._read(answer, folder(), None)
+        except (NotFoundError, *_SINGLY_INSTEAD) as error:
             self._reason = error.problem  # what came before is kept, the rest is fetched singly
 
     def _the_rest(self, folder: SeriesFolder, uids: frozenset[str]) -> None:
@@ -124,63 +151,74 @@ class Retrieval:
             folder.drop(gone)
         missing = sorted(uids - set(folder.instances))
         cause: RemoteError | None = None
-        lost: list[str] = []  # the store itself says that it does not have them, or cannot read them
+        lost: set[str] = set()  # the store itself says that it does not have them, or cannot read them
         for _ in range(self._session.store.attempts):
-            try:
-                lost += self._singly(folder, missing, uids)
-            except RemoteError as error:  # the session has retried already: the others would fare no better
-                cause, self._reason = error, error.problem
-                break
-            missing = sorted(uids - set(folder.instances) - set(lost))
             if not missing:
                 break
+            cause = self._singly(folder, missing, uids, lost)
+            if cause is not None:  # the session has retried already: the others would fare no better
+                break
+            missing = sorted(uids - set(folder.instances) - lost)
         if remaining := sorted(uids - set(folder.instances)):
             raise IncompleteSeriesError(self._ref.store, self._ref.series_uid, remaining, self._reason) from cause
 
-    def _singly(self, folder: SeriesFolder, missing: list[str], uids: frozenset[str]) -> list[str]:
-        lost = []
-        for uid in missing:
-            try:
-                self._fetch(f"{_series_path(self._ref)}/instances/{uid}", folder, uids, len(uids))
-            except NotFoundError as error:
-                lost.append(uid)
-                self._reason = error.problem
-            except (BrokenAnswerError, UnexpectedAnswerError) as error:
-                self._reason = error.problem
-            except StoreFailedError as error:
-                if error.status != 500:  # 500 is about this instance; anything else about the store
-                    raise
-                lost.append(uid)
-                self._reason = error.problem
-        return lost
+    def _singly(
+        self, folder: SeriesFolder, missing: list[str], uids: frozenset[str], lost: set[str]
+    ) -> RemoteError | None:
+        """Ask for each of `missing` over several connections; return what the store itself failed with."""
+        with ThreadPoolExecutor(min(self._session.connections, len(missing))) as pool:
+            calls = [pool.submit(self._one, folder, uid, uids, lost) for uid in missing]
+            for call in calls:
+                try:
+                    call.result()
+                except RemoteError as error:
+                    self._reason = error.problem
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    return error
+        return None
 
-    def _fetch(self, path: str, folder: SeriesFolder, uids: frozenset[str] | None, total: int | None) -> None:
-        """Write the instances of one answer to disk and verify each."""
-        answer = self._ask(path)
+    def _one(self, folder: SeriesFolder, uid: str, uids: frozenset[str], lost: set[str]) -> None:
+        try:
+            with closing(self._ask(f"{_series_path(self._ref)}/instances/{uid}")) as answer:
+                self._read(answer, folder, uids)
+        except NotFoundError as error:
+            lost.add(uid)
+            self._reason = error.problem
+        except (BrokenAnswerError, UnexpectedAnswerError) as error:
+            self._reason = error.problem
+        except StoreFailedError as error:
+            if error.status != 500:  # 500 is about this instance; anything else about the store
+                raise
+            lost.add(uid)
+            self._reason = error.problem
+
+    def _read(self, answer: requests.Response, folder: SeriesFolder, uids: frozenset[str] | None) -> None:
+        """Write the instances of one answer to disk and verify each, the verification a step behind the bytes."""
         unproven_end = _ends_with_connection(answer)
         try:
-            for part in self._parts(answer):
-                with folder.part() as file:
-                    for chunk in part.chunks:
-                        file.write(chunk)
-                        self._fetched += len(chunk)
-                self._accept(folder, file, uids, total, unproven_end)
+            with Behind() as behind:
+                for part in self._parts(answer):
+                    file = self._written(part, folder, behind)
+                    behind.put(partial(self._accept, folder, file, uids, unproven_end))
         except MultipartError as error:
             raise BrokenAnswerError(self._ref.store, str(error)) from error
 
-    def _accept(
-        self,
-        folder: SeriesFolder,
-        part: PartialFile,
-        uids: frozenset[str] | None,
-        total: int | None,
-        unproven_end: bool,
-    ) -> None:
+    def _written(self, part: Part, folder: SeriesFolder, behind: Behind) -> PartialFile:
+        with folder.part(behind) as file:
+            try:
+                for chunk in part.chunks:
+                    file.write(chunk)
+            finally:
+                with self._lock:
+                    self._fetched += file.size
+        return file
+
+    def _accept(self, folder: SeriesFolder, part: PartialFile, uids: frozenset[str] | None, unproven_end: bool) -> None:
         try:
             folder.accept(part, uids, unproven_end=unproven_end)
         except NotWholeError as error:
             self._reason = str(error)
-        self._progress("instances", len(folder.instances), total)
+        self._progress("instances", len(folder.instances), None if uids is None else len(uids))
 
     def _ask(self, path: str) -> requests.Response:
         for accept in self._profile.accept:

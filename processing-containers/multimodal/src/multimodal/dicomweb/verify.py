@@ -87,12 +87,42 @@ def read_header(data: Bytes, *, to_the_end: bool = False) -> Header:
             _check_end(data, start, syntax)
     except struct.error as error:
         raise NotWholeError("the file ends within its header") from error
+    return _checked(found, syntax, pixels, len(data))
+
+
+def _checked(found: dict[int, bytes], syntax: str, pixels: tuple[int, int] | None, size: int) -> Header:
     header = _header(found, syntax)
     if not header.rows and _is_image(header.sop_class_uid):
         raise NotWholeError("the file ends before its rows and pixels")
     if header.rows and syntax in _UNCOMPRESSED:
-        _check_pixels(found, syntax, pixels, len(data))
+        _check_pixels(found, syntax, pixels, size)
     return header
+
+
+def read_start(start: bytes, size: int) -> Header | None:
+    """Return the header of a file of `size` bytes that begins with `start`, checked as `read_header` does.
+
+    None where `start` holds too little of it: then the file must be read.
+
+    Raises
+    ------
+    NotWholeError
+        If it is no whole DICOM Part 10 file.
+    """
+    if len(start) >= size:
+        return read_header(start)
+    if start[128:132] != b"DICM" and len(start) >= 132:
+        raise NotWholeError("no DICOM file: its preamble is missing")
+    try:
+        syntax, at = _file_meta(start)
+        if syntax == _DEFLATED:
+            return None
+        found, pixels = _walk(start, at, syntax)
+    except struct.error:
+        return None
+    if pixels is None:  # it may end before them, or be no image: only the file tells
+        return None
+    return _checked(found, syntax, pixels, size)
 
 
 def is_meant_as_dicom(file: Path) -> bool:

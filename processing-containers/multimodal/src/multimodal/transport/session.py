@@ -76,7 +76,9 @@ class HttpSession:
         self.store = store
         self._session = requests.Session()
         self._session.trust_env = False
-        adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
+        self.connections = connections
+        # Blocking: a call waits until one of the connections is free, so that no store gets more calls at once.
+        adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections, pool_block=True)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         if store.ca_file:

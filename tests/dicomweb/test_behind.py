@@ -1,0 +1,38 @@
+"""Tasks run in their order, none after one that failed, and the failure comes to light."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+
+from multimodal.dicomweb.behind import Behind
+
+
+def test_tasks_run_in_their_order_in_another_thread() -> None:
+    ran: list[int] = []
+    threads: set[int] = set()
+    with Behind() as behind:
+        behind.put(lambda: threads.add(threading.get_ident()))
+        for number in range(100):
+            behind.put(partial(ran.append, number))
+    assert ran == list(range(100))
+    assert threads != {threading.get_ident()}
+
+
+def test_a_failure_ends_them_and_is_raised() -> None:
+    ran: list[int] = []
+    with pytest.raises(ZeroDivisionError), Behind() as behind:
+        behind.put(lambda: 1 / 0)
+        behind.put(partial(ran.append, 1))
+    assert not ran
+    with pytest.raises(ZeroDivisionError), Behind() as behind:
+        while True:  # ends since `put` raises
+            behind.put(lambda: 1 / 0)
+
+
+def test_an_error_of_the_caller_is_the_one_that_is_raised() -> None:
+    with pytest.raises(KeyError), Behind() as behind:
+        behind.put(lambda: 1 / 0)
+        raise KeyError
