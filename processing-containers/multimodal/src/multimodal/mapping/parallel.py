@@ -21,7 +21,7 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.resources.serialised import Serialised
 from multimodal.tables.rows import Row
 
-_CHUNK = 500
+_CHUNK = 100
 
 Numbered = tuple[int, Row]
 
