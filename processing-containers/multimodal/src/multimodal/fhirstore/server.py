@@ -19,6 +19,8 @@ from multimodal.transport.session import HttpSession, NotFoundError
 
 PAGE = 1000
 _READ_AT_ONCE = 100
+# Whatever ends well has written one of these, so that a first load need not ask for all types.
+_TELLING = ("Patient", "Observation", "Provenance", "ImagingStudy")
 _REFUSALS = frozenset({400, 409, 412, 413, 422})
 _HEADERS = {
     "Accept": "application/fhir+json",
@@ -125,18 +127,24 @@ class FhirServer:
 
     def of_source(self, source: str) -> Iterator[dict[str, Any]]:
         """Yield the resources that `source` wrote (``meta.source``) or contributed to (our tag)."""
-        queries = {}
-        for kind in resource_types():  # we write no others
-            queries[kind] = {"_tag": f"{WRITER}|{source}"} if kind in SHARED else {"_source": SOURCE + source}
+        if not self._counts(source, _TELLING):
+            return
+        for kind, query in self._counts(source, resource_types()).items():  # we write no others
+            for resource in self.search(kind, query):
+                # HAPI finds a resource by the source of its earlier versions too.
+                if source == source_of(resource) or source in writers_of(resource):
+                    yield resource
+
+    def _counts(self, source: str, kinds: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return those of `kinds` of which `source` has any, each with the query that finds them."""
+        queries = {
+            kind: {"_tag": f"{WRITER}|{source}"} if kind in SHARED else {"_source": SOURCE + source} for kind in kinds
+        }
         urls = [f"{kind}?_summary=count&{urlencode(query, quote_via=quote)}" for kind, query in queries.items()]
         counts = [answer.get("resource", {}).get("total") for answer in self._batch(urls)]
         if all(count is None for count in counts):
             raise RemoteError(self.name, "cannot search by _source, so nobody can tell what was loaded before")
-        for kind in [kind for kind, count in zip(queries, counts, strict=True) if count]:
-            for resource in self.search(kind, queries[kind]):
-                # HAPI finds a resource by the source of its earlier versions too.
-                if source == source_of(resource) or source in writers_of(resource):
-                    yield resource
+        return {kind: query for (kind, query), count in zip(queries.items(), counts, strict=True) if count}
 
     def transaction(self, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Post a transaction Bundle of `entries` (each ``resource`` and ``request``): all of it or nothing.
