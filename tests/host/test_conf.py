@@ -34,15 +34,18 @@ def test_texts_are_unescaped_once_and_everywhere(conf: Any) -> None:
     assert found.project == "demo"
 
 
+DEFAULTS = {"dry_run": False, "force_deletes": False, "validate_every": False}
+
+
 def test_defaults_of_the_form_and_of_a_missing_file(conf: Any, tmp_path: Path) -> None:
-    assert conf(workflow_form={"mapping": None}).workflow_form == {"dry_run": False}
+    assert conf(workflow_form={"mapping": None}).workflow_form == DEFAULTS
     empty = read_conf(tmp_path / "none.json", "import-clinical")
-    assert (empty.workflow_form, empty.project, empty.picked_files) == ({"dry_run": False}, "default", [])
+    assert (empty.workflow_form, empty.project, empty.picked_files) == (DEFAULTS, "default", [])
 
 
 def test_keys_that_kaapana_adds_are_no_fault_and_no_answer(conf: Any) -> None:
     form = dict.fromkeys(KAAPANA_KEYS, "x") | {"mapping": "registry"}
-    assert conf(workflow_form=form).workflow_form == {"mapping": "registry", "dry_run": False}
+    assert conf(workflow_form=form).workflow_form == {"mapping": "registry", **DEFAULTS}
 
 
 @pytest.mark.parametrize("key", ["path", "operator_in_dir", "http_proxy", "maping"])
@@ -55,8 +58,8 @@ def test_a_refused_key_is_told_what_is_accepted_pickers_too(conf: Any) -> None:
     with pytest.raises(ConfigurationError) as raised:
         conf(workflow_form={"fles": ["tables/a.csv"]})
     assert raised.value.problem == (
-        "form key 'fles' is refused: the form of import-clinical has mapping, dry_run; plain Airflow also has files "
-        "(in conf.json backend_form.selectedFilesAndFolders); did you mean 'files'?"
+        "form key 'fles' is refused: the form of import-clinical has mapping, dry_run, force_deletes, validate_every, undo_run; "
+        "plain Airflow also has files (in conf.json backend_form.selectedFilesAndFolders); did you mean 'files'?"
     )
     with pytest.raises(ConfigurationError, match=r"profile, .*; plain Airflow also has identifiers .*; did you mean"):
         conf("extract-radiomics", workflow_form={"identifier": "1.2"})
