@@ -59,7 +59,8 @@ def test_a_refused_key_is_told_what_is_accepted_pickers_too(conf: Any) -> None:
         conf(workflow_form={"fles": ["tables/a.csv"]})
     assert raised.value.problem == (
         "form key 'fles' is refused: the form of import-clinical has mapping, dry_run, force_deletes, "
-        "validate_every, undo_run; plain Airflow also has files (in conf.json backend_form.selectedFilesAndFolders); did you mean 'files'?"
+        "validate_every, undo_run; plain Airflow also has files "
+        "(in conf.json backend_form.selectedFilesAndFolders); did you mean 'files'?"
     )
     with pytest.raises(ConfigurationError, match=r"profile, .*; plain Airflow also has identifiers .*; did you mean"):
         conf("extract-radiomics", workflow_form={"identifier": "1.2"})
