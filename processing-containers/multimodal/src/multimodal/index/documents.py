@@ -1,52 +1,78 @@
 """DICOM metadata of one instance -> the document of its series, under Kaapana's names.
 
-Keys are ``GGGGEEEE Keyword_type``, the type by the attribute's VR; what is derived from several attributes
-has the group ``00000000``.
+Keys are ``GGGGEEEE Name_type``; what is derived from several attributes has the group ``00000000``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from pydicom.datadict import keyword_for_tag
-
+from multimodal.index.attributes import DATETIME, fields, utc_of_home
 from multimodal.model.dicom_json import DicomJson, text, values
 
-_NUMBERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("DS", "FL", "FD", "OD", "OF"), ("float", float)),
-    **dict.fromkeys(("IS", "SL", "SS", "UL", "US", "SV", "UV"), ("integer", lambda value: int(float(value)))),
-}
-_NAME_FORMS = ("Alphabetic", "Ideographic", "Phonetic")
-_DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
-_TIME = re.compile(r"(\d{2})(?::?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?)?")
-_AGE = re.compile(r"(\d{1,3})([DWMY])")
+_AGE = re.compile(r"(\d+)([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-# The first of these that a series has gives its time: of the acquisition before that of the study.
-_WHEN = (
-    ("AcquisitionDate", "AcquisitionTime"),
-    ("SeriesDate", "SeriesTime"),
-    ("ContentDate", "ContentTime"),
-    ("StudyDate", "StudyTime"),
-)
+# How many of a unit the platform counts as a year: its weeks are wrong, and a document of ours says the same.
+_COUNTED = {"D": 365, "W": 7, "M": 12, "Y": 1}
+_ACQUIRED = "0008002A AcquisitionDateTime_datetime"
+_BORN = "00100030 PatientBirthDate_date"
+_SPONSOR = "00120010 ClinicalTrialSponsorName_keyword"
+_PROTOCOL = "00120020 ClinicalTrialProtocolID_keyword"
+# The first of these dates and, on its own, of these times that a series has give its time.
+_DATES = ("00080022 AcquisitionDate", "00080021 SeriesDate", "00080023 ContentDate", "00080020 StudyDate")
+_TIMES = ("00080032 AcquisitionTime", "00080031 SeriesTime", "00080033 ContentTime", "00080030 StudyTime")
 
 
-def series_document(instance: DicomJson) -> dict[str, Any]:
-    """Return the series document made of one instance's metadata.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When and where to a series came; what a document says beside what its instances say.
+
+    Parameters
+    ----------
+    time : datetime
+        With its time zone.
+    project, dataset : str
+        Stand in (0012,0020) and (0012,0010), where the platform looks for them.
+    """
+
+    time: datetime
+    project: str
+    dataset: str
+
+
+def series_document(instance: DicomJson, arrival: Arrival | None = None) -> dict[str, Any]:
+    """Return the series document made of one instance's metadata, as Kaapana's converter makes it.
 
     Parameters
     ----------
     instance : mapping
-        One instance in the DICOM JSON model, as WADO-RS ``/metadata`` answers.
+        One instance in the DICOM JSON model, as WADO-RS ``/metadata`` answers; see `first_instance`.
+    arrival : Arrival, optional
+        Without it the same instance always gives the same document, and one without a date has no time.
 
     Notes
     -----
-    Left out, as on Kaapana: binary values, attributes that the dictionary does not name (private ones), and
-    sequences of several items. No time of arrival: the same instance always gives the same document.
+    Left out, as there: binary values, attributes without a name (`multimodal.index.attribute_names`), sequences of
+    several items, several persons in one attribute. Left out here alone: a value that is not what its VR promises,
+    where the converter fails or makes one up.
     """
-    return {**_attributes(instance), **_derived(instance)}
+    document = {**fields(instance), **_annotations(instance)}
+    document |= _time(document, arrival)
+    document |= _age(document)
+    document |= _placed(document, arrival)
+    if modality := _curated_modality(instance):
+        document["00000000 CuratedModality_keyword"] = modality
+    document["00000000 PredictedBodypart_keyword"] = "N/A"
+    return document
+
+
+def first_instance(instances: Iterable[DicomJson]) -> DicomJson:
+    """Return the instance that a series' document is made of: that of the first file, by name."""
+    return min(instances, key=lambda instance: f"{text(instance, 'SOPInstanceUID')}.dcm")
 
 
 def age_in_years(text_value: str) -> float | None:
@@ -55,82 +81,32 @@ def age_in_years(text_value: str) -> float | None:
     return int(found[1]) * _YEARS[found[2]] if found else None
 
 
-def _attributes(dataset: DicomJson) -> dict[str, Any]:
-    document: dict[str, Any] = {}
-    for tag, element in dataset.items():
-        keyword = keyword_for_tag(int(tag, 16)) if re.fullmatch("[0-9A-Fa-f]{8}", tag) else ""
-        present = [one for one in element.get("Value", ()) if one not in (None, "")]
-        if keyword and present:
-            document.update(_keyed(f"{tag.upper()} {keyword}", str(element.get("vr", "UN")), present))
-    return document
+def _annotations(instance: DicomJson) -> dict[str, Any]:
+    """Return the names of a SEG's segments or an RTSTRUCT's ROIs; a comma separates them in the list field."""
+    if text(instance, "Modality") not in {"SEG", "RTSTRUCT"}:
+        return {}
+    rois = [one for one in values(instance, "StructureSetROISequence") if isinstance(one, Mapping)]
+    segments = [one for one in values(instance, "SegmentSequence") if isinstance(one, Mapping)]
+    names = [str(name) for roi in rois for name in values(roi, "ROIName")[:1]]
+    names += [text(segment, "SegmentLabel") for segment in segments]
+    labels = [name.replace(",", "-") for name in names if name]
+    found: dict[str, Any] = {
+        "00000000 AnnotationLabelsList_keyword": ",".join(sorted(labels)) or None,
+        "00000000 AnnotationLabel_keyword": labels,
+    }
+    if segments:
+        found["00620002 SegmentSequence_object_object"] = _algorithm(segments)
+    return found
 
 
-def _keyed(name: str, vr: str, present: Sequence[Any]) -> dict[str, Any]:
-    if vr == "PN":
-        forms = {form: [one[form].strip() for one in present if one.get(form)] for form in _NAME_FORMS}
-        return {f"{name}_keyword_{form.lower()}": _one_or_all(found) for form, found in forms.items() if found}
-    if vr == "SQ":
-        # Several items cannot be told apart once they are flattened into fields.
-        return {f"{name}_object": _attributes(present[0])} if len(present) == 1 else {}
-    suffix, convert = _converter(vr)
-    converted = [one for one in (_tried(convert, value) for value in present) if one is not None]
-    return {f"{name}_{suffix}": _one_or_all(converted)} if converted else {}
-
-
-def _converter(vr: str) -> tuple[str, Callable[[Any], Any]]:
-    if vr in _NUMBERS:
-        return _NUMBERS[vr]
-    return {"DA": ("date", _date), "TM": ("time", _time), "DT": ("datetime", _datetime)}.get(
-        vr, ("keyword", lambda value: str(value).strip())
-    )
-
-
-def _tried(convert: Callable[[Any], Any], value: Any) -> Any:
-    """Return the converted value; None where it is not what its VR promises.
-
-    One odd value must not keep the series out of the index, which refuses a document as a whole.
-    """
-    try:
-        converted = convert(value)
-    except (ValueError, OverflowError, TypeError):
-        return None
-    return None if isinstance(converted, float) and not abs(converted) < float("inf") else converted
-
-
-def _date(value: str) -> str | None:
-    found = _DATE.fullmatch(value.strip())
-    return date(*map(int, found.groups())).isoformat() if found else None
-
-
-def _time(value: str) -> str | None:
-    found = _TIME.fullmatch(value.strip())
-    if found is None:
-        return None
-    hour, minute, second = (int(part or 0) for part in found.groups()[:3])
-    at = time(hour, minute, min(second, 59), int((found[4] or "0").ljust(6, "0")))  # 60 is a leap second
-    return f"{at:%H:%M:%S.%f}"
-
-
-def _datetime(value: str) -> str | None:
-    local = re.sub(r"[+-]\d{4}$", "", value.strip())
-    day = _date(local[:8])
-    at = _time(local[8:] or "00")
-    return f"{day} {at}" if day and at else None
-
-
-def _one_or_all(found: list[Any]) -> Any:
-    return found[0] if len(found) == 1 else found
-
-
-def _derived(instance: DicomJson) -> dict[str, Any]:
-    labels = _annotation_labels(instance)
-    derived: dict[str, Any] = {"CuratedModality_keyword": _curated_modality(instance), **_when(instance)}
-    if (age := _patient_age(instance, derived.get("Timestamp_datetime", ""))) is not None:
-        derived["DerivedPatientAge_integer"] = age
-    if labels:
-        derived["AnnotationLabelsList_keyword"] = ",".join(sorted(labels))
-        derived["AnnotationLabel_keyword"] = labels
-    return {f"00000000 {name}": value for name, value in derived.items() if value != ""}
+def _algorithm(segments: Iterable[DicomJson]) -> dict[str, str]:
+    """Return by what the last segment that says so was made."""
+    found = {}
+    for segment in segments:
+        for key, keyword in (("00620009", "SegmentAlgorithmName"), ("00620008", "SegmentAlgorithmType")):
+            if value := text(segment, keyword):
+                found[f"{key} {keyword}_keyword"] = value
+    return found
 
 
 def _curated_modality(instance: DicomJson) -> str:
@@ -140,31 +116,68 @@ def _curated_modality(instance: DicomJson) -> str:
     return "XR" if modality == "CT" and "LOCALIZER" in image_type and len(image_type) >= 3 else modality
 
 
-def _when(instance: DicomJson) -> dict[str, Any]:
-    for day_keyword, time_keyword in _WHEN:
-        if day := _tried(_date, text(instance, day_keyword)):
-            at = _tried(_time, text(instance, time_keyword))
-            return {
-                "Timestamp_datetime": f"{day} {at or '00:00:00.000000'}",
-                "TimeTagUsed_keyword": f"{day_keyword} + {time_keyword}" if at else day_keyword,
-                "DayOfWeek_integer": date.fromisoformat(day).weekday(),
-            }
-    return {}
+def _time(document: Mapping[str, Any], arrival: Arrival | None) -> dict[str, Any]:
+    timestamp, used = _timestamp(document, arrival)
+    found: dict[str, Any] = {}
+    if timestamp:
+        found["00000000 Timestamp_datetime"] = timestamp
+        found["00000000 DayOfWeek_integer"] = datetime.strptime(timestamp, DATETIME).weekday()
+        found["00000000 TimeTagUsed_keyword"] = used
+    if arrival is not None:
+        at = arrival.time.astimezone(UTC)
+        found["00000000 TimestampArrived_datetime"] = f"{at:{DATETIME}}"
+        found["00000000 TimestampArrived_date"] = f"{at:%Y-%m-%d}"
+        found["00000000 TimestampArrivedHour_integer"] = at.hour
+    return found
 
 
-def _patient_age(instance: DicomJson, timestamp: str) -> int | None:
-    born = _tried(_date, text(instance, "PatientBirthDate"))
+def _timestamp(document: Mapping[str, Any], arrival: Arrival | None) -> tuple[str, str]:
+    """Return the time of a series and from what it was made; a DT is moved to UTC twice, as there."""
+    if at := document.get(_ACQUIRED):
+        return utc_of_home(datetime.strptime(at, DATETIME)), "AcquisitionDateTime_datetime"
+    day_name = next((name for name in _DATES if f"{name}_date" in document), "")
+    time_name = next((name for name in _TIMES if f"{name}_time" in document), "")
+    if arrival is None and not day_name:
+        return "", ""
+    now = arrival.time.astimezone() if arrival is not None else None
+    day = _first(document[f"{day_name}_date"]) if day_name else f"{now:%Y-%m-%d}"
+    used = day_name[9:] or "date not found -> arriving date"
+    if time_name:
+        at = _first(document[f"{time_name}_time"])
+        used += f" + {time_name[9:]}"
+    elif now is None:
+        return f"{day} 00:00:00.000000", used  # a day without a time stays that day
+    else:
+        at = f"{now:%H:%M:%S.%f}"
+        used += " + time not found -> arriving time"
+    return utc_of_home(datetime.strptime(f"{day} {at}", DATETIME)), used
+
+
+def _first(value: Any) -> str:
+    return str(value[0] if isinstance(value, list) else value)
+
+
+def _age(document: Mapping[str, Any]) -> dict[str, int]:
+    born, timestamp = document.get(_BORN), document.get("00000000 Timestamp_datetime")
     if born and timestamp:
-        birth, taken = date.fromisoformat(born), datetime.fromisoformat(timestamp).date()
-        return taken.year - birth.year - ((taken.month, taken.day) < (birth.month, birth.day))
-    years = age_in_years(text(instance, "PatientAge"))
-    return None if years is None else int(years)
+        birth, taken = datetime.strptime(_first(born), "%Y-%m-%d"), datetime.strptime(timestamp, DATETIME)
+        years = taken.year - birth.year - ((taken.month, taken.day) < (birth.month, birth.day))
+    else:
+        found = _AGE.fullmatch(str(document.get("00101010 PatientAge_keyword", "")))
+        years = int(found[1]) // _COUNTED[found[2]] if found else 0
+        if not years:  # less than one is not told from none
+            return {}
+    return {"00000000 DerivedPatientAge_integer": years}
 
 
-def _annotation_labels(instance: DicomJson) -> list[str]:
-    """Return the names of a SEG's segments or an RTSTRUCT's ROIs; a comma separates them in the list field."""
-    if text(instance, "Modality") not in {"SEG", "RTSTRUCT"}:
-        return []
-    names = [text(one, "SegmentLabel") for one in values(instance, "SegmentSequence") if isinstance(one, Mapping)]
-    names += [text(one, "ROIName") for one in values(instance, "StructureSetROISequence") if isinstance(one, Mapping)]
-    return [name.replace(",", "-") for name in names if name]
+def _placed(document: Mapping[str, Any], arrival: Arrival | None) -> dict[str, Any]:
+    """Return project and dataset where the platform looks for them; without an arrival the trial's own words."""
+    protocol = document.get(_PROTOCOL)
+    protocols = str(_first(protocol)).split(";") if protocol else []
+    if arrival is None:
+        return {_PROTOCOL: protocols} if protocols else {}
+    sponsor = _first(document.get(_SPONSOR, ""))
+    return {
+        _SPONSOR: sponsor[3:] if sponsor.startswith("kp-") else arrival.dataset,
+        _PROTOCOL: protocols[0][3:] if protocols and protocols[0].startswith("kp-") else arrival.project,
+    }

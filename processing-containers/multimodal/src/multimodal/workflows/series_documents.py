@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from multimodal.dicomweb import DicomWeb
-from multimodal.index.documents import series_document
+from multimodal.index.documents import first_instance, series_document
 from multimodal.index.series_index import SeriesIndex, WriteReport
-from multimodal.model.dicom_json import DicomJson, text, whole_number
+from multimodal.model.dicom_json import text
 from multimodal.model.progress import Progress
 from multimodal.model.references import SeriesRef
 
@@ -39,11 +39,5 @@ def _documents(
             continue
         instances = dicom.metadata(SeriesRef(text(found, "StudyInstanceUID"), uid))
         if instances:
-            yield uid, series_document(min(instances, key=_place))
+            yield uid, series_document(first_instance(instances))
         progress("documents", done)
-
-
-def _place(instance: DicomJson) -> tuple[int, str]:
-    """Sort instances the same way whatever the order of the answer."""
-    number = whole_number(instance, "InstanceNumber")
-    return (number if number is not None else 2**31), text(instance, "SOPInstanceUID")
