@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.transport.budget import DailyLimit
 from multimodal.transport.stores import Auth, Stores, UnknownStoreError, load_stores
 
 GOOD = """
@@ -40,6 +41,24 @@ def test_a_good_file() -> None:
     assert stores.get("bucket").path == "/data/demo-1"
     assert stores.get("clinical").auth == Auth("bearer", "/secrets/token", "file")
     assert [store.name for store in stores] == ["pacs", "clinical", "search", "bucket"]
+
+
+def test_logins_and_budgets_of_clouds() -> None:
+    text = """
+stores:
+  a: {kind: dicomweb, url: http://x, patient_system: urn:p, auth: {google: {key_file: /k.json}}, connections: 2}
+  b: {kind: dicomweb, url: http://x, patient_system: urn:p, auth: {google: {workload_identity: true}}}
+  c: {kind: dicomweb, url: http://x, patient_system: urn:p, budget: {bytes_per_day: 20GB, state_file: /s},
+      auth: {client_credentials: {token_url: http://t/token, client_id: me, secret_env: S, scope: d}}}
+  d: {kind: dicomweb, profile: google-folder, path: "/data/{project}", patient_system: urn:p}
+"""
+    stores = loaded(text)
+    assert stores.get("a").auth == Auth("google-key", "/k.json", "file")
+    assert stores.get("a").connections == 2
+    assert stores.get("b").auth == Auth("google-metadata", "", "none")
+    assert stores.get("c").auth == Auth("client-credentials", "S", "env", "me", "http://t/token", "d")
+    assert stores.get("c").budget == DailyLimit(20_000_000_000, None, "/s")
+    assert stores.get("d").path == "/data/default"
 
 
 def test_it_is_looked_for_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +120,8 @@ def test_a_project_is_not_looked_at_where_nothing_asks_for_it() -> None:
         ("stores: {a: {kind: dicomweb, url: http://x}}", '"patient_system" is a required'),
         ("stores: {a: {kind: opensearch, url: http://x}}", '"index" is a required'),
         ("stores: {a: {kind: folder}}", '"path" is a required'),
+        ("stores: {a: {kind: fhir, url: http://x, budget: {bytes_per_day: 3 apples}}}", "bytes_per_day"),
+        ("stores: {a: {kind: fhir, url: http://x, auth: {google: {}}}}", "google"),
         (
             "stores: {a: {kind: fihr, url: http://x}}",
             "stores/a/kind: the value is none of dicomweb, fhir, opensearch, redcap, folder; did you mean 'fhir'",

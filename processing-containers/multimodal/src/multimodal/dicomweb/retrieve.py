@@ -166,7 +166,7 @@ class Retrieval:
         self, folder: SeriesFolder, missing: list[str], uids: frozenset[str], lost: set[str]
     ) -> RemoteError | None:
         """Ask for each of `missing` over several connections; return what the store itself failed with."""
-        with ThreadPoolExecutor(min(self._session.connections, len(missing))) as pool:
+        with ThreadPoolExecutor(min(self._session.store.connections, len(missing))) as pool:
             calls = [pool.submit(self._one, folder, uid, uids, lost) for uid in missing]
             for call in calls:
                 try:

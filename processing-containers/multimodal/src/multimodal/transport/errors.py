@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from multimodal.model.errors import ConfigurationError, RemoteError
 
 
@@ -52,3 +54,25 @@ class RequestRefusedError(RemoteError):
 
 class StoreFailedError(RemoteError):
     """The store answered 5xx or 429 until the attempts or the time for them were used up."""
+
+
+class BudgetSpentError(RemoteError):
+    """A store's budget of the day is used up; nothing more is asked of it before midnight UTC.
+
+    Attributes
+    ----------
+    what : str
+        ``bytes`` or ``requests``.
+    limit : int
+        The most of them in one UTC day.
+    resets : datetime
+        When the next day begins.
+    """
+
+    def __init__(self, store: str, what: str, limit: int, resets: datetime) -> None:
+        self.what = what
+        self.limit = limit
+        self.resets = resets
+        super().__init__(
+            store, f"its budget of {limit} {what} a day is spent; run again after {resets:%Y-%m-%d %H:%M} UTC"
+        )

@@ -7,8 +7,9 @@ import random
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.transport.budget import Budget
 from multimodal.transport.errors import (
     BrokenAnswerError,
     CertificateError,
@@ -28,6 +30,7 @@ from multimodal.transport.errors import (
     UnreachableError,
 )
 from multimodal.transport.stores import Store
+from multimodal.transport.tokens import Token, TokenServices, token_of
 
 __all__ = [
     "BrokenAnswerError",
@@ -54,8 +57,12 @@ class HttpSession:
     ----------
     store : Store
         Address, login and limits.
-    connections : int
-        Most connections kept open at once.
+    services : TokenServices, optional
+        Where a cloud gives out tokens, for a login that needs one.
+    token_headers : sequence of str
+        Headers that carry the bearer token too, beside ``Authorization``.
+    budget_state : Path, optional
+        Keeps what was spent of the store's daily budget; instead of the file that the store names.
 
     Raises
     ------
@@ -71,14 +78,21 @@ class HttpSession:
     variables are not read: only the stores file says where a call goes.
     """
 
-    def __init__(self, store: Store, *, connections: int = 8) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        services: TokenServices | None = None,
+        token_headers: Sequence[str] = (),
+        budget_state: Path | None = None,
+    ) -> None:
         _check_address(store)
         self.store = store
         self._session = requests.Session()
         self._session.trust_env = False
-        self.connections = connections
         # Blocking: a call waits until one of the connections is free, so that no store gets more calls at once.
-        adapter = HTTPAdapter(pool_connections=connections, pool_maxsize=connections, pool_block=True)
+        size = store.connections
+        adapter = HTTPAdapter(pool_connections=size, pool_maxsize=size, pool_block=True)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         if store.ca_file:
@@ -86,14 +100,24 @@ class HttpSession:
             self._session.verify = store.ca_file
         if store.proxy:
             self._session.proxies = {"http": store.proxy, "https": store.proxy}
-        if store.auth is not None:
-            secret = store.auth.secret(store.name)
-            if store.auth.scheme == "basic":
-                # Bytes: requests would encode text as Latin-1, where RFC 7617 wants UTF-8.
-                self._session.auth = (store.auth.user.encode(), secret.encode())  # type: ignore[assignment]
-            elif store.auth.scheme == "bearer":
-                self._session.headers["Authorization"] = f"Bearer {secret}"
-            # A token is part of each call's body: its client asks for it.
+        self._token: Token | None = None
+        self._token_headers = tuple(token_headers)
+        self._log_in(services or TokenServices())
+        self._budget = None
+        if store.budget is not None:
+            file = store.budget.state_file
+            state = budget_state or (Path(file) if file else None)
+            self._budget = Budget(store.name, store.budget, state)
+
+    def _log_in(self, services: TokenServices) -> None:
+        auth, name = self.store.auth, self.store.name
+        if auth is None or auth.scheme == "token":  # such a token is part of each call's body: its client asks for it
+            return
+        if auth.scheme == "basic":
+            # Bytes: requests would encode text as Latin-1, where RFC 7617 wants UTF-8.
+            self._session.auth = (auth.user.encode(), auth.secret(name).encode())  # type: ignore[assignment]
+        else:
+            self._token = token_of(self.store, auth, services, HttpSession)
 
     def __enter__(self) -> Self:
         return self
@@ -104,8 +128,10 @@ class HttpSession:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and write down what was spent of a budget."""
         self._session.close()
+        if self._budget is not None:
+            self._budget.close()
 
     def request(
         self,
@@ -144,7 +170,7 @@ RequestRefusedError, StoreFailedError
         for attempt in range(1, attempts + 1):
             last = attempt == attempts
             try:
-                answer = self._send(self._prepared(method, path, query, headers, data), stream)
+                answer = self._sent(method, path, query, headers, data, stream, repeatable)
             except (UnreachableError, BrokenAnswerError):
                 if last or not _wait(attempt, None, deadline):
                     raise
@@ -177,6 +203,8 @@ RequestRefusedError, StoreFailedError
                 if not block:
                     return
                 received += len(block)
+                if self._budget is not None:
+                    self._budget.received(len(block))
                 yield block
                 if waited > self.store.answer_seconds + received / _SLOWEST_BYTES_PER_SECOND:
                     raise BrokenAnswerError(
@@ -189,18 +217,41 @@ RequestRefusedError, StoreFailedError
         finally:
             answer.close()
 
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str] | None,
+        data: Any,
+        stream: bool,
+        repeatable: bool,
+    ) -> requests.Response:
+        """Send once; where the store no longer takes the token, once more with a new one."""
+        token = self._token.value() if self._token is not None else ""
+        answer = self._send(self._prepared(method, path, query, headers, data, token), stream)
+        if answer.status_code == 401 and self._token is not None and repeatable and self._token.renew(token):
+            answer.close()
+            answer = self._send(self._prepared(method, path, query, headers, data, self._token.value()), stream)
+        return answer
+
     def _prepared(
-        self, method: str, path: str, query: str, headers: Mapping[str, str] | None, data: Any
+        self, method: str, path: str, query: str, headers: Mapping[str, str] | None, data: Any, token: str
     ) -> requests.PreparedRequest:
         body = data() if callable(data) else data
         url = f"{self.store.url}/{path.lstrip('/')}" if path else self.store.url
         request = requests.Request(method, url, headers=dict(headers or {}), data=body)
         prepared = self._session.prepare_request(request)
+        if token:
+            prepared.headers["Authorization"] = f"Bearer {token}"
+            prepared.headers.update(dict.fromkeys(self._token_headers, token))
         if query:
             prepared.url = f"{prepared.url}?{query}"
         return prepared
 
     def _send(self, prepared: requests.PreparedRequest, stream: bool) -> requests.Response:
+        if self._budget is not None:
+            self._budget.begin_call()
         name, url = self.store.name, self.store.url
         settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
         timeouts = (min(10.0, self.store.timeout), self.store.timeout)

@@ -18,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.schema_words import worded
+from multimodal.transport.budget import DailyLimit, size_in_bytes
 from multimodal.transport.errors import UnknownStoreError
 
 __all__ = ["Auth", "Store", "Stores", "UnknownStoreError", "load_stores"]
@@ -37,6 +38,8 @@ class Auth:
     reference: str
     source: str
     user: str = ""
+    token_url: str = ""
+    scope: str = ""
 
     def secret(self, store: str) -> str:
         """Return the secret that `reference` names.
@@ -77,6 +80,8 @@ class Store:
     attempts: int = 5
     retry_seconds: float = 120.0
     answer_seconds: float = 300.0
+    connections: int = 8
+    budget: DailyLimit | None = None
     auth: Auth | None = field(default=None, repr=False)
 
 
@@ -190,6 +195,11 @@ def _store(name: str, entry: Mapping[str, Any], project: str) -> Store:
     filled["auth"] = _auth(entry.get("auth"))
     if "url" in filled:
         filled["url"] = filled["url"].rstrip("/")
+    if budget := entry.get("budget"):
+        most = budget.get("bytes_per_day")
+        filled["budget"] = DailyLimit(
+            None if most is None else size_in_bytes(most), budget.get("requests_per_day"), budget.get("state_file")
+        )
     pseudonyms = filled.pop("pseudonyms", {})
     filled["pseudonym_key_env"] = pseudonyms.get("key_env", "")
     filled["date_shift_days"] = pseudonyms.get("date_shift_days", 0)
@@ -214,6 +224,20 @@ def _auth(entry: Mapping[str, Any] | None) -> Auth | None:
     if basic := entry.get("basic"):
         source = "env" if "password_env" in basic else "file"
         return Auth("basic", basic[f"password_{source}"], source, basic["user"])
+    if google := entry.get("google"):
+        if "key_file" in google:
+            return Auth("google-key", google["key_file"], "file")
+        return Auth("google-metadata", "", "none")
+    if client := entry.get("client_credentials"):
+        source = "env" if "secret_env" in client else "file"
+        return Auth(
+            "client-credentials",
+            client[f"secret_{source}"],
+            source,
+            client["client_id"],
+            client["token_url"],
+            client.get("scope", ""),
+        )
     scheme = "token" if "token_env" in entry or "token_file" in entry else "bearer"
     source = "env" if f"{scheme}_env" in entry else "file"
     return Auth(scheme, entry[f"{scheme}_{source}"], source)
