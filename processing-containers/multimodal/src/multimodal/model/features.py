@@ -23,6 +23,8 @@ class Feature:
         Readable name.
     aggregation : str or None
         IBSI code of the aggregation (e.g. ``IAZD``), for texture features.
+    discretisation : str
+        How intensities became the grey levels that the value is of, e.g. ``FBS 25``; empty where they play no part.
     """
 
     name: str
@@ -31,3 +33,4 @@ class Feature:
     ibsi_code: str | None
     display: str
     aggregation: str | None = None
+    discretisation: str = ""

@@ -18,6 +18,7 @@ from radiomics import firstorder, glcm, gldm, glrlm, glszm, imageoperations, ngt
 
 from multimodal.imaging import FailureReason, Roi, RoiFailure, Volume
 from multimodal.model.features import Feature
+from multimodal.radiomics.ibsi import ibsi_values, processed
 from multimodal.radiomics.mesh import measure
 from multimodal.radiomics.profile import Profile
 from multimodal.radiomics.resampling import Region, region_of
@@ -26,6 +27,7 @@ from multimodal.terminology.radiomics_codes import feature_code
 
 # A co-occurrence matrix has levels x levels x 13 numbers: 650 MB at this limit.
 MOST_LEVELS = 2500
+INTENSITY_HISTOGRAM, INTENSITY_VOLUME_HISTOGRAM = "ZVCW", "P88C"  # IBSI 3.4, 3.5
 # pyradiomics reports each failing feature here and goes on with NaN; we report them ourselves.
 logging.getLogger("radiomics").setLevel(logging.CRITICAL)
 
@@ -86,15 +88,21 @@ def compute(volume: Volume, roi: Roi, profile: Profile) -> RoiResult:
     if failure is not None:
         return RoiResult(roi, failure=failure, flags=roi.flags)
     try:
-        region = region_of(volume, roi, profile.settings["resampling"])
-        failure = _too_small(region.mask, profile)
+        if profile.engine == "ibsi":
+            processed_region = processed(volume, roi, profile.settings)
+            failure = _too_small(processed_region.intensity, profile)
+            found = ibsi_values(processed_region, profile.settings)
+        else:
+            region = region_of(volume, roi, profile.settings["resampling"])
+            failure = _too_small(region.mask, profile)
+            found = _values(region, profile)
         if failure is not None:
             return RoiResult(roi, failure=failure, flags=roi.flags)
-        values = dict(_values(region, profile))
+        values = dict(found)
     except (ValueError, RuntimeError, ArithmeticError, LookupError, MemoryError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         return RoiResult(roi, failure=RoiFailure(FailureReason.ENGINE, text[:300]), flags=roi.flags)
-    features = tuple(_feature(name, v, volume.modality) for name, v in values.items() if v is not None)
+    features = tuple(_feature(name, v, volume.modality, profile) for name, v in values.items() if v is not None)
     missing = tuple(name for name, v in values.items() if v is None)
     flags = (*roi.flags, *((f"no value: {', '.join(missing)}",) if missing else ()))
     return RoiResult(roi, features, flags=flags, missing=missing)
@@ -173,13 +181,22 @@ def _named(name: str, value: float | None, profile: Profile) -> tuple[str, float
     return name, value
 
 
-def _feature(name: str, value: float, modality: str) -> Feature:
+def _feature(name: str, value: float, modality: str, profile: Profile) -> Feature:
     code = feature_code(name)
+    unit, discretisation = code.unit_for(modality), ""
+    # shape needs no grey levels, and of pyradiomics' first order only the histogram's entropy and uniformity do
+    if code.aggregation or code.family == INTENSITY_HISTOGRAM:
+        discretisation = profile.discretisation
+    elif code.family == INTENSITY_VOLUME_HISTOGRAM:
+        discretisation = profile.volume_histogram
+        # bins of a fixed number are numbered, not measured (IBSI 3.5)
+        unit = "1" if discretisation.startswith("FBN") else unit
     return Feature(
         name=name,
         value=value,
-        unit=code.unit_for(modality),
+        unit=unit,
         ibsi_code=code.ibsi_code,
         display=code.display,
         aggregation=code.aggregation,
+        discretisation=discretisation,
     )

@@ -55,6 +55,33 @@ def measure(mask: NDArray[np.bool_], spacing: Triple) -> Mesh:
     return Mesh(area, volume, _diameters(padded, spacing))
 
 
+@dataclass(frozen=True)
+class Surface:
+    """Area (mm2) and volume (mm3) of the mesh, and its convex hull (points in mm along z, y, x)."""
+
+    area: float
+    volume: float
+    hull: ConvexHull
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """The hull's corners, n x 3."""
+        return np.asarray(self.hull.points[self.hull.vertices], dtype=np.float64)
+
+    @property
+    def diameter(self) -> float:
+        """The longest distance of two vertices of the mesh in mm."""
+        return _longest(self.corners)
+
+
+def surface(mask: NDArray[np.bool_], spacing: Triple) -> Surface:
+    """Return the marching-cubes mesh of `mask` ([z, y, x]) as IBSI's morphological features need it (IBSI 3.1)."""
+    padded = np.pad(mask, 1)
+    area, volume = _area_and_volume(padded, spacing)
+    vertices = _line_ends(_vertices(padded), 2)
+    return Surface(area, volume, ConvexHull((vertices * 0.5 - 1) * np.asarray(spacing)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Pieces:
     """For each of the 256 ways to fill a cell: area, volume at the origin, and volume gained per step away."""

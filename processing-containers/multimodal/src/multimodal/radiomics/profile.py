@@ -19,6 +19,7 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.model.schema_words import Finding, worded
 
 DEFAULT_PROFILE = "pyradiomics-compat"
+_SCHEMAS = {"pyradiomics": "profile.schema.json", "ibsi": "ibsi_profile.schema.json"}
 _MINIMUM = {"voxels": 2, "dimensions": 2}
 _TEXTURE = {"distance": 1, "symmetrical": True, "dependence_tolerance": 0}
 
@@ -32,7 +33,8 @@ class Profile:
     name : str
         Name, for people.
     settings : mapping
-        All settings, defaults filled in; the schema is ``profile.schema.json``.
+        All settings, defaults filled in; the schema is ``profile.schema.json``, and ``ibsi_profile.schema.json``
+        for those with ``engine: ibsi``.
     sha256 : str
         Hash of what changes the values (not of name and description): the identity of the configuration.
     """
@@ -42,20 +44,30 @@ class Profile:
     sha256: str
 
     @property
+    def engine(self) -> str:
+        """Who computes: ``ibsi`` or ``pyradiomics``."""
+        return str(self.settings.get("engine", "pyradiomics"))
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Feature classes, in the order in which they are computed."""
-        return tuple(self.settings["classes"])
+        """Feature classes or IBSI families, in the order in which they are computed."""
+        return tuple(self.settings["families" if self.engine == "ibsi" else "classes"])
 
     @property
     def discretisation(self) -> str:
         """How intensities become grey levels, in the shortest words: ``FBS 25`` (width) or ``FBN 32`` (count)."""
-        chosen = self.settings["discretisation"]
-        return f"FBS {chosen['width']:g}" if "width" in chosen else f"FBN {chosen['count']}"
+        return _in_words(self.settings["discretisation"])
+
+    @property
+    def volume_histogram(self) -> str:
+        """How intensities are discretised for the intensity-volume histogram, in the words of `discretisation`."""
+        return _in_words(self.settings.get("volume_histogram", {}))
 
     @property
     def discretisation_code(self) -> str:
-        """IBSI code of the discretisation: Q3RU fixed bin size, K15C fixed bin number."""
-        return "Q3RU" if "width" in self.settings["discretisation"] else "K15C"
+        """IBSI code of the discretisation: Q3RU fixed bin size, K15C fixed bin number; empty where there is none."""
+        chosen = self.settings["discretisation"]
+        return "Q3RU" if "width" in chosen else "K15C" if "count" in chosen else ""
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
@@ -98,34 +110,54 @@ def _parse(text: str, file: Path) -> Profile:
             column=mark.column + 1 if mark else None,
         ) from error
     plain = json.loads(json.dumps(document, default=str))
-    wrong = next(iter(_validator().iter_errors(plain)), None)
+    engine = plain.get("engine", "pyradiomics") if isinstance(plain, dict) else "pyradiomics"
+    schema = _SCHEMAS.get(engine, "") if isinstance(engine, str) else ""
+    if not schema:
+        raise ConfigurationError(f"engine: {engine!r} is none of {', '.join(_SCHEMAS)}", file=file)
+    wrong = next(iter(_validator(schema).iter_errors(plain)), None)
     if wrong is not None:
-        _refuse(document, worded(wrong, _schema()), file)
-    settings = {
-        **plain,
-        "minimum": _MINIMUM | plain.get("minimum", {}),
-        "texture": _TEXTURE | plain.get("texture", {}),
-        "resampling": _resampling(plain.get("resampling")),
-    }
+        _refuse(document, worded(wrong, _schema(schema)), file)
+    settings = {**plain, **(_ibsi_defaults(plain) if engine == "ibsi" else _defaults(plain))}
     hashed = {key: value for key, value in settings.items() if key not in ("name", "description")}
     sha256 = hashlib.sha256(json.dumps(hashed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     return Profile(str(settings["name"]), settings, sha256)
 
 
-def _resampling(chosen: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if chosen is None else {"interpolator": "bspline", **chosen}
+def _in_words(chosen: Mapping[str, Any]) -> str:
+    if "width" in chosen:
+        return f"FBS {chosen['width']:g}"
+    return f"FBN {chosen['count']}" if "count" in chosen else ""
+
+
+def _defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+    resampling = plain.get("resampling")
+    return {
+        "minimum": _MINIMUM | plain.get("minimum", {}),
+        "texture": _TEXTURE | plain.get("texture", {}),
+        "resampling": None if resampling is None else {"interpolator": "bspline", **resampling},
+    }
+
+
+def _ibsi_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
+    resampling, resegmentation = plain.get("resampling"), plain.get("resegmentation")
+    return {
+        "minimum": _MINIMUM | plain.get("minimum", {}),
+        "resampling": None if resampling is None else {"image": "linear", "rounding": "as-stored", **resampling},
+        "resegmentation": None if resegmentation is None else {"range": None, "outliers": None, **resegmentation},
+        "volume_histogram": plain.get("volume_histogram", {"method": "none"}),
+    }
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("profile.schema.json").read_text(encoding="utf-8")
+def _schema(name: str) -> dict[str, Any]:
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 
 
 @cache
-def _validator() -> Any:
-    return jsonschema_rs.validator_for(_schema())
+def _validator(name: str) -> Any:
+    return jsonschema_rs.validator_for(_schema(name))
 
 
 def _refuse(document: Any, finding: Finding, file: Path) -> NoReturn:

@@ -104,7 +104,7 @@ def _fingerprint(
     results: Sequence[RoiResult], volume: Volume, profile: Profile, segmentation: Dataset
 ) -> Iterator[str]:
     """Yield what the report says: a report that says something else has another UID."""
-    yield from (volume.series_uid, str(segmentation.SOPInstanceUID), profile.sha256, engine_version())
+    yield from (volume.series_uid, str(segmentation.SOPInstanceUID), profile.sha256, engine_version(profile))
     yield software_version()
     for result in results:
         yield from (f"{result.roi.number}:{f.name}:{f.value!r}" for f in result.features)
@@ -151,8 +151,8 @@ def _group(
         ),
         finding_type=_finding(roi.property_type),
         algorithm_id=highdicom.sr.AlgorithmIdentification(
-            name=engine_version().split()[0],
-            version=engine_version().split()[1],
+            name=engine_version(profile).split()[0],
+            version=engine_version(profile).split()[1],
             # some readers keep only the first parameter: the one that identifies the others comes first
             parameters=[f"settings sha256:{profile.sha256}", f"profile {profile.name}", profile.discretisation],
         ),
@@ -166,12 +166,11 @@ def _finding(concept: Concept | None) -> CodedConcept | None:
 
 def _measurement(feature: Feature) -> highdicom.sr.Measurement:
     code = feature_code(feature.name)
-    scheme = IBSI_SCHEME if code.ibsi_code else FEATURE_SCHEME
     method = None
     if feature.aggregation:
         method = CodedConcept(feature.aggregation, IBSI_SCHEME, AGGREGATIONS[feature.aggregation])
     return highdicom.sr.Measurement(
-        name=CodedConcept(code.short_code, scheme, code.display[:64]),
+        name=CodedConcept(code.short_code, code.scheme, code.display[:64]),
         value=feature.value,
         unit=CodedConcept(feature.unit, "UCUM", _UNITS.get(feature.unit, feature.unit)),
         method=method,

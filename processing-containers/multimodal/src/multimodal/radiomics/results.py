@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from multimodal.imaging import Roi, RoiFailure
 from multimodal.model.features import Feature
+from multimodal.radiomics.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class RoiResult:
     missing: tuple[str, ...] = ()
 
 
-def engine_version() -> str:
-    """Return name and version of the engine that computes the values, e.g. ``pyradiomics 3.0.1``."""
+def engine_version(profile: Profile | None = None) -> str:
+    """Return name and version of the engine that computes the values of `profile`, e.g. ``pyradiomics 3.0.1``."""
+    if profile is not None and profile.engine == "ibsi":
+        return f"multimodal-ibsi {version('kaapana-multimodal')}"
     return f"pyradiomics {version('pyradiomics')}"

@@ -49,8 +49,6 @@ def write_features_csv(path: Path, volume: Volume, results: Iterable[RoiResult],
 def _lines(volume: Volume, result: RoiResult, profile: Profile) -> Iterator[tuple[object, ...]]:
     roi = result.roi
     for feature in result.features:
-        # shape needs no grey levels, and of the first order only the histogram's entropy and uniformity do
-        binned = feature.aggregation or feature.ibsi_code in ("TLU2", "BJ5W")
         yield (
             volume.series_uid,
             roi.mask_sop_uid,
@@ -59,7 +57,7 @@ def _lines(volume: Volume, result: RoiResult, profile: Profile) -> Iterator[tupl
             feature.name,
             feature.ibsi_code or "",
             AGGREGATIONS[feature.aggregation] if feature.aggregation else "",
-            profile.discretisation if binned else "",
+            feature.discretisation,
             profile.sha256,
             repr(feature.value),
             feature.unit,

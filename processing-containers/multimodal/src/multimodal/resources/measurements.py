@@ -18,7 +18,13 @@ from multimodal.resources.systems import (
     SOURCE_SERIES,
     UCUM,
 )
-from multimodal.terminology.radiomics_codes import AGGREGATIONS, FEATURE_SYSTEM, IBSI_SYSTEM, feature_codes
+from multimodal.terminology.radiomics_codes import (
+    AGGREGATIONS,
+    FEATURE_SYSTEM,
+    IBSI_SYSTEM,
+    feature_codes,
+    ibsi_feature_codes,
+)
 
 
 def feature_observations(
@@ -84,7 +90,7 @@ def _codings(feature: Feature) -> list[dict[str, Any]]:
     codings = [{"system": FEATURE_SYSTEM, "code": feature.name, "display": feature.display}]
     if feature.ibsi_code:
         codings.insert(0, {"system": IBSI_SYSTEM, "code": feature.ibsi_code, "display": feature.display})
-    known = feature_codes().get(feature.name)
+    known = feature_codes().get(feature.name) or ibsi_feature_codes().get(feature.name)
     if known and known.alternative:
         scheme, code = known.alternative
         codings.append({"system": BY_SCHEME[scheme], "code": code})

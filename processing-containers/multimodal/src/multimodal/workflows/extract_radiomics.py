@@ -132,7 +132,7 @@ class _Run:
     def result(self) -> WorkflowResult:
         """Return what became of all pairs."""
         measured = self.counts["series"] > 0 or bool(self.issues)
-        engine, version = engine_version().rsplit(" ", 1)
+        engine, version = engine_version(self.profile).rsplit(" ", 1)
         return WorkflowResult(
             Status.PARTIAL if self.issues else Status.DONE if measured else Status.NOTHING,
             dict(self.counts),

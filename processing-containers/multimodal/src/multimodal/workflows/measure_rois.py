@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from multimodal.imaging import MaskError, MaskFault, Roi, Volume, read_rois, read_volume
+from multimodal.imaging import MaskError, MaskFault, Reading, Roi, Volume, read_rois, read_volume
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
@@ -25,7 +27,10 @@ from multimodal.radiomics import (
     segmentation,
     write_features_csv,
 )
+from multimodal.radiomics.suv_units import in_suv
 from multimodal.radiomics.written import software_version
+
+_USUAL = Reading()
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,24 @@ class _Read:
     warnings: list[str] = field(default_factory=list)
 
 
+def with_reading(profile: Profile, reading: Reading) -> Profile:
+    """Return the profile with what `reading` changes among its settings, and so in its hash."""
+    if not (changed := reading.changed()):
+        return profile
+    content = json.dumps([profile.sha256, changed], sort_keys=True).encode()
+    return replace(
+        profile, settings={**profile.settings, "reading": changed}, sha256=hashlib.sha256(content).hexdigest()
+    )
+
+
 def measure_rois(
-    image: Path, masks: Sequence[Path], *, profile: Profile, processes: int = 1, progress: Progress = silent
+    image: Path,
+    masks: Sequence[Path],
+    *,
+    profile: Profile,
+    reading: Reading = _USUAL,
+    processes: int = 1,
+    progress: Progress = silent,
 ) -> Measured:
     """Measure every region of `masks` on the series in `image`.
 
@@ -86,7 +107,9 @@ def measure_rois(
     masks : sequence of Path
         SEG or RTSTRUCT files, or folders of them. A SEG that we derived ourselves is passed over.
     profile : Profile
-        The settings.
+        The settings, those of `with_reading` where the reading is not the usual one.
+    reading : Reading
+        How series and masks become voxels.
     processes : int
         Worker processes over the regions.
     progress : Progress
@@ -99,16 +122,17 @@ def measure_rois(
     MaskError
         No mask can be used; where others can, it is an issue.
     """
-    volume = read_volume(image)
-    read = _read_masks(masks, volume)
+    volume = read_volume(image, reading)
+    read = _read_masks(masks, volume, reading)
     if read.errors and not read.masks:
         raise read.errors[0]
     rois = [roi for _, found in read.masks for roi in found]
-    results = iter(extract(volume, rois, profile, processes=processes, progress=progress))
+    found_features = extract(volume, rois, profile, processes=processes, progress=progress)
+    results = (in_suv(result, volume) for result in found_features)
     measured = tuple(
         _measured_mask(file, [next(results) for _ in found], volume, profile) for file, found in read.masks
     )
-    issues = [_mask_issue(error) for error in read.errors]
+    issues = [_mask_issue(error, volume) for error in read.errors]
     issues += [_roi_issue(volume, r) for mask in measured for r in mask.results if r.failure]
     return Measured(volume, measured, tuple(issues), (*volume.warnings, *read.warnings, *_flagged(measured)))
 
@@ -145,19 +169,19 @@ def summary(measured: Measured, profile: Profile, features: int) -> WorkflowResu
         },
         warnings=measured.warnings,
         issues=measured.issues,
-        versions={"engine": engine_version(), "multimodal": software_version()},
+        versions={"engine": engine_version(profile), "multimodal": software_version()},
         hashes={f"profile {profile.name}": profile.sha256},
     )
 
 
-def _read_masks(masks: Sequence[Path], volume: Volume) -> _Read:
+def _read_masks(masks: Sequence[Path], volume: Volume, reading: Reading) -> _Read:
     read = _Read()
     for file in _files(masks):
         if _is_ours(file):
             read.warnings.append(f"{file.name} was derived by an earlier extraction and is passed over")
             continue
         try:
-            read.masks.append((file, read_rois(file, volume)))
+            read.masks.append((file, read_rois(file, volume, reading)))
         except MaskError as error:
             read.errors.append(error)
     return read
@@ -188,9 +212,15 @@ def _measured_mask(file: Path, results: list[RoiResult], volume: Volume, profile
     return MeasuredMask(file, tuple(results), measurement_report(volume, results, profile, derived), derived)
 
 
-def _mask_issue(error: MaskError) -> Issue:
+def _mask_issue(error: MaskError, volume: Volume) -> Issue:
     code = IssueCode.MASK_UNUSABLE
-    return Issue(code=code.code, message=str(error), sheet=error.file.name, suggestion=code.suggestion)
+    return Issue(
+        code=code.code,
+        message=str(error),
+        sheet=error.file.name,
+        record=volume.series_uid,
+        suggestion=code.suggestion,
+    )
 
 
 def _roi_issue(volume: Volume, result: RoiResult) -> Issue:

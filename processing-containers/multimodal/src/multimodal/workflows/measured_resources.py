@@ -26,7 +26,7 @@ def measured_groups(
     Patient and ImagingStudy are minimal: they make sure that there is one, and say nothing that the clinical
     table or the synchronisation of the store could contradict.
     """
-    engine, version = engine_version().rsplit(" ", 1)
+    engine, version = engine_version(profile).rsplit(" ", 1)
     shared = [
         imaging_patient(patient),
         bare_imaging_study(volume.study_uid, patient),
@@ -35,7 +35,9 @@ def measured_groups(
     for result in results:
         roi = _measured_roi(volume, result, profile, patient, device_id(engine, version, profile.sha256))
         failure = result.failure.message if result.failure else ""
-        observations = feature_observations(roi, result.features, failure=failure, remarks=result.flags)
+        # what was left out, cut or resampled of the series belongs beside the numbers
+        remarks = (*result.flags, *volume.warnings)
+        observations = feature_observations(roi, result.features, failure=failure, remarks=remarks)
         yield Group(
             [*shared, body_structure(roi), *observations], origin=f"{volume.series_uid} {roi.mask_sop_uid} {roi.name}"
         )

@@ -1,0 +1,67 @@
+"""The gate: every reference value of IBSI chapter 1, through the profiles that ship, with code and aggregation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from multimodal.imaging import Roi, Volume
+from tests.radiomics.conformance import (
+    DIGITAL,
+    INPUTS,
+    PROFILES,
+    Reference,
+    ct_phantom,
+    digital_phantom,
+    from_nifti,
+    measured,
+    missed,
+    references,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*unlikely to represent the intended person name")
+
+
+@pytest.fixture(scope="session", params=INPUTS)
+def phantom(
+    request: pytest.FixtureRequest, public_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Volume, Roi]:
+    return ct_phantom(public_data, request.param, tmp_path_factory.mktemp("phantom"))
+
+
+def test_the_482_values_of_the_digital_phantom(tmp_path: Path) -> None:
+    wanted = references(DIGITAL, "dig")
+    assert len(wanted) == 482
+    assert missed(measured(*digital_phantom(tmp_path / "ct"), "dig"), wanted) == []
+
+
+@pytest.mark.parametrize("dataset", "ABCDE")
+def test_the_ct_phantom(phantom: tuple[Volume, Roi], dataset: str, public_data: Path) -> None:
+    wanted = references(public_data / "ibsi/ibsi1_reference_values.csv", dataset)
+    assert len(wanted) == PROFILES[dataset][1]
+    assert missed(measured(*phantom, dataset), wanted) == []
+
+
+def test_the_digital_phantom_is_the_published_one(tmp_path: Path, public_data: Path) -> None:
+    volume, roi = digital_phantom(tmp_path / "ct")
+    published, drawn = from_nifti(public_data / "ibsi/ibsi_1_digital_phantom/nifti")
+    assert np.array_equal(volume.array, published.array)
+    assert np.array_equal(roi.in_full(volume.shape), drawn.in_full(volume.shape))
+    assert volume.spacing == published.spacing
+    everything = references(public_data / "ibsi/ibsi1_reference_values.csv", "dig")
+    assert references(DIGITAL, "dig") == everything
+
+
+def test_the_gate_sees_a_deviation_of_a_tenth(tmp_path: Path) -> None:
+    wanted = [reference for reference in references(DIGITAL, "dig") if reference.value]
+    assert not any(reference.holds(reference.value * 1.1) for reference in wanted if reference.tolerance == 0)
+    assert sum(not reference.holds(reference.value * 1.1) for reference in wanted) > 0.95 * len(wanted)
+    assert missed({}, wanted[:1]) == [f"{wanted[0].tag}: no value"]
+
+
+def test_a_value_is_rounded_before_it_is_compared() -> None:
+    reference = Reference("stat_mean", "Q4LE", "", "Statistics", "Mean", 2.15, 0.0)
+    assert reference.holds(2.1486)
+    assert not reference.holds(2.16)
