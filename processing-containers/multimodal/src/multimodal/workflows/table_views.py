@@ -95,11 +95,12 @@ def table_of(
     if mapping.privacy is not None and mapping.privacy.id == "hmac":
         raise ConfigurationError("a mapping with `privacy: {id: hmac}` has no way back from its resources to its rows")
     by_key = {f"{one['resourceType']}/{one['id']}": one for one in resources if "id" in one and not is_withdrawn(one)}
+    named = _patients_by_value(mapping, by_key)
     found = {}
     for form in mapping.forms:
         views = [(view, View(view.definition)) for view in column_views(mapping, form, decimals)]
         rows = keys.get(form.name, ()) if keys is not None else _rows_by_patient(mapping, form, by_key)
-        tables = [_cells(row, views, by_key) for row in rows]
+        tables = [_cells(row, views, by_key, named) for row in rows]
         if keys is None and len(mapping.forms) > 1:  # not every patient need have a row in each form
             own = [view for view, compiled in views if compiled.resource != "Patient"]
             tables = [cells for cells in tables if any(cells[view.header] != view.unticked for view in own)]
@@ -107,11 +108,31 @@ def table_of(
     return found
 
 
-def _cells(row: RowKey, views: list[tuple[ColumnView, View]], by_key: Mapping[str, Mapping[str, Any]]) -> Cells:
+def _patients_by_value(mapping: MappingFile, by_key: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the Patients by the mapping's identifier, where scans name them otherwise; else their id tells."""
+    if not mapping.subject.image_column:
+        return {}
+    return {
+        known["value"]: resource
+        for resource in by_key.values()
+        if resource["resourceType"] == "Patient"
+        for known in resource.get("identifier", ())
+        if known.get("system") == mapping.subject.system
+    }
+
+
+def _cells(
+    row: RowKey,
+    views: list[tuple[ColumnView, View]],
+    by_key: Mapping[str, Mapping[str, Any]],
+    named: Mapping[str, Mapping[str, Any]],
+) -> Cells:
     joined = SEPARATOR.join(row.key)
     cells = {}
     for view, compiled in views:
         resource = by_key.get(view.key_of(joined, row.subject))
+        if compiled.resource == "Patient" and row.subject in named:
+            resource = named[row.subject]
         values = compiled.rows_of(resource) if resource is not None else []
         cells[view.header] = view.restore(values[0]) if values else view.unticked
     return cells
