@@ -155,8 +155,9 @@ def test_rows_with_a_key_of_more_than_their_patient_need_their_keys(tmp_path: Pa
 
 def test_pseudonyms_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = EVERY_KIND.replace("columns:\n", "privacy: {id: hmac, key_env: THE_KEY}\ncolumns:\n", 1)
-    for column in ("hospital_id: {", "note: {"):
-        text = text.replace(f"  {column}", f"  {column}as_text: true, ")
+    for column in ("hospital_id: {", "note: {", "stage: {o", "stage_again: {", "grade: {"):
+        opened = f"  {column}".index("{") + 1
+        text = text.replace(f"  {column}", f"  {column}"[:opened] + "as_text: true, " + f"  {column}"[opened:])
     with pytest.raises(ConfigurationError, match="hmac"):
         table_of(mapping_of(tmp_path, text), [])
 
