@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,39 @@ def test_matching_follows_the_standard(keyword: str, value: str, wanted: str, re
 
 def test_a_name_matches_regardless_of_case() -> None:
     assert matches({"00100010": {"vr": "PN", "Value": [{"Alphabetic": "DOE^JANE"}]}}, "PatientName", "doe^*")
+
+
+@pytest.mark.parametrize("profile", ["orthanc", "generic", "google"])
+def test_a_filter_that_is_refused_is_filtered_here(profile: str, served: Path) -> None:
+    with DicomWebServer(served, "any-filter-400") as server, open_dicomweb(server.store(profile=profile)) as dicom:
+        filters = {"Modality": "CT", "PatientID": "P0"}
+        assert [text(match, "PatientID") for match in dicom.series(filters=filters)] == ["P0"]
+        assert not list(dicom.series(filters={"Modality": "MR"}))
+        refused = len(server.requests)
+        assert len(list(dicom.series(filters={"Modality": "C?", "PatientName": "DOE*"}))) == STUDIES
+        assert not [request for request in server.requests[refused:] if "Modality=" in request]  # learnt
+
+
+@pytest.mark.parametrize("profile", ["orthanc", "generic", "google"])
+def test_a_field_that_is_refused_is_done_without(profile: str, served: Path) -> None:
+    with DicomWebServer(served, "field-400") as server, open_dicomweb(server.store(profile=profile)) as dicom:
+        for _ in range(2):
+            assert len(list(dicom.series(filters={"Modality": "CT"}, fields=["BodyPartExamined"]))) == STUDIES
+        assert len([request for request in server.requests if "includefield=" in request]) == 1
+
+
+def test_what_can_neither_be_asked_nor_seen_is_refused(served: Path) -> None:
+    """Nothing found would look like nothing there."""
+    with (
+        DicomWebServer(served, "any-filter-400", "field-400", "bare-matches") as server,
+        open_dicomweb(server.store()) as dicom,
+        pytest.raises(QueryRefusedError, match="neither searches by Modality nor returns it"),
+    ):
+        list(dicom.series(filters={"Modality": "CT"}))
+
+
+def test_more_matches_than_the_store_can_give_are_refused(served: Path) -> None:
+    with DicomWebServer(served) as server, open_dicomweb(server.store()) as dicom:
+        dicom._qido._profile = dataclasses.replace(dicom.profile, limit=2, max_offset=3)
+        with pytest.raises(QueryRefusedError, match="more than 4 matches"):
+            list(dicom.studies())

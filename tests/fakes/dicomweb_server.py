@@ -22,69 +22,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pydicom
 
 from multimodal.transport.stores import Store
+from tests.fakes.dicomweb_faults import FAULTS
 
 BOUNDARY = "the-boundary"
-
-FAULTS = {
-    # retrieval of a series
-    "cut-in-part": "the series answer ends in the middle of an instance",
-    "cut-between-parts": "the series answer ends after an instance, before the next boundary line",
-    "cut-in-headers": "the series answer ends within the headers of a part",
-    "cut-with-length": "the series answer declares its whole length and ends earlier",
-    "cut-chunked": "the series answer is chunked and ends without the last chunk",
-    "cut-singles": "answers to a single instance are cut in the instance, always",
-    "cut-singles-once": "the first answer to a single instance is cut",
-    "missing-instance": "the first instance is listed, is not in the series answer and answers 404",
-    "omitted-instance": "the first instance is not in the series answer, but there when asked for",
-    "duplicate-instance": "the first instance comes twice",
-    "wrong-uid": "the first instance comes with a SOP Instance UID that the series does not have",
-    "foreign-instance": "the first instance comes as one of another series",
-    "short-pixels": "the first instance's pixels end early, in a well-formed part",
-    "not-dicom": "the first part is a text",
-    "wrong-length": "the first part declares ten bytes more than it has",
-    "huge-length": "the first part declares five gigabytes",
-    "bad-length": "the first part declares a length that is no number",
-    "no-length": "parts declare no length",
-    "chunk-split-boundary": "answers are sent a few bytes at a time, so that boundaries are split",
-    "single-part": "an instance alone is answered as application/dicom, not as multipart",
-    "single-part-cut": "the same, cut, and delimited by the end of the connection",
-    "trickle": "the series answer comes a byte at a time, for ever",
-    "406-without-star": "an Accept without transfer-syntax=* is refused",
-    "406-with-star": "an Accept with transfer-syntax=* is refused",
-    "series-400": "a whole series is refused with 400",
-    "series-500": "a whole series answers 500",
-    "instance-500": "the first instance is not in the series answer and answers 500",
-    "html": "a login page instead of instances, with status 200",
-    "gzip-lie": "declares gzip and sends none",
-    # any call
-    "503-retry-after": "the first call answers 503 and asks to wait 1 s",
-    "503-retry-after-date": "the first call answers 503 and asks to wait until an HTTP date",
-    "503-for-ever": "every call answers 503",
-    "500-once": "the first call answers 500",
-    "429-once": "the first call answers 429 without a wait",
-    "hangs-up-once": "the first call gets no answer",
-    "401": "every call answers 401",
-    "redirect": "every call is redirected to another host",
-    # searches
-    "offset-ignored": "searches always give the first matches",
-    "limit-ignored": "searches always give all matches",
-    "default-limit": "searches give at most two matches",
-    "empty-204": "a search without matches answers 204",
-    "empty-200": "a search without matches answers 200 with no body",
-    "no-decode": "percent-encoded values are not decoded",
-    "empty-404": "a search below a study that is not there answers 404",
-    "unknown-filter-400": "a filter that the server does not search by answers 400",
-    "object-body": "a search answers with an error object, status 200",
-    "wrong-links": "RetrieveURL names another host",
-    "wrong-count": "NumberOfSeriesRelatedInstances is one too many",
-    # storage
-    "store-409": "an instance that is there already fails with 0x0111, status 409",
-    "store-202": "the first instance of a batch of several fails, status 202",
-    "store-400": "the same with status 400, the others being stored",
-    "store-refuses": "every instance fails, status 409",
-    "store-413": "a batch of several instances answers 413",
-    "store-silent": "a store request answers 200 without a body and stores",
-}
 
 _SEARCHABLE = {"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "PatientID", "PatientName", "Modality"}
 _LEVEL_UID = {"studies": "StudyInstanceUID", "series": "SeriesInstanceUID", "instances": "SOPInstanceUID"}
@@ -112,6 +52,7 @@ class DicomWebServer:
         self.faults = frozenset(faults)
         self.stored: dict[str, _Stored] = {}
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.refused_stow: Counter[str] = Counter()
         self._used: set[str] = set()
         self._lock = threading.Lock()
@@ -174,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         fake, address = self.fake, urlsplit(self.path)
         fake.requests.append(f"GET {self.path}")
+        fake.headers.append(dict(self.headers))
         if self._general_fault():
             return
         parts = address.path.removeprefix("/dicom-web/").split("/")
@@ -237,6 +179,11 @@ class _Handler(BaseHTTPRequestHandler):
         if "unknown-filter-400" in faults and not set(filters) <= _SEARCHABLE:
             self._answer(400, b"unknown filter")
             return
+        if ("any-filter-400" in faults and {"Modality", "PatientName"} & set(filters)) or (
+            "field-400" in faults and "includefield=" in query
+        ):
+            self._answer(400, b"invalid query parameter")
+            return
         for parent, uid in zip(parts[:-1:2], parts[1::2], strict=False):
             filters[_LEVEL_UID[parent]] = uid
         found = self._found(level, filters)
@@ -262,7 +209,11 @@ class _Handler(BaseHTTPRequestHandler):
             if all(_matches(dataset, keyword, value) for keyword, value in filters.items()):
                 uid = str(dataset[_LEVEL_UID[level]].value)
                 counts[uid] += 1
-                found.setdefault(uid, dataset.to_json_dict())
+                if uid in found:
+                    continue
+                found[uid] = dataset.to_json_dict()
+                if "bare-matches" in self.fake.faults:
+                    found[uid] = {tag: element for tag, element in found[uid].items() if element["vr"] == "UI"}
         for uid, match in found.items():
             count = counts[uid] + ("wrong-count" in self.fake.faults)
             match["00201209"] = {"vr": "IS", "Value": [count]}

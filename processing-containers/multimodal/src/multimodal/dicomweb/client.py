@@ -14,6 +14,7 @@ from multimodal.dicomweb.profiles import Profile, load_profile
 from multimodal.dicomweb.qido import Dataset, Qido
 from multimodal.dicomweb.retrieve import PullReport, Retrieval
 from multimodal.dicomweb.store import PushReport, Upload
+from multimodal.model.errors import ConfigurationError
 from multimodal.model.ids import check_uid
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
@@ -21,15 +22,24 @@ from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store
 
 
-def open_dicomweb(store: Store) -> DicomWeb:
+def open_dicomweb(store: Store, *, budget_state: Path | None = None) -> DicomWeb:
     """Return the client of a store of the kind ``dicomweb``; use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    budget_state : Path, optional
+        Keeps what was spent of the store's daily budget; instead of the file that the store names.
 
     Raises
     ------
     ConfigurationError
         If its profile does not exist, or its secret or certificate cannot be read.
     """
-    return DicomWeb(store, load_profile(store.profile), HttpSession(store))
+    profile = load_profile(store.profile)
+    session = HttpSession(
+        store, services=profile.services, token_headers=profile.token_headers, budget_state=budget_state
+    )
+    return DicomWeb(store, profile, session)
 
 
 class DicomWeb:
@@ -123,5 +133,14 @@ class DicomWeb:
         """Send DICOM files that the store does not have yet, and say of each what became of it.
 
         An instance that the store refuses, or a file that is no DICOM file, is reported, not raised.
+
+        Raises
+        ------
+        ConfigurationError
+            If the store is one that takes no instances.
         """
+        if not self.profile.accepts_instances:
+            raise ConfigurationError(
+                f"{self.store.name} takes no instances by STOW-RS (profile {self.profile.name}); name another store"
+            )
         return Upload(self._session, self.profile, progress).run(files)

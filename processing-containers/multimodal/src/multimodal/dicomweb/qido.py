@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -13,10 +14,10 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 from multimodal.dicomweb.errors import QueryRefusedError, SeriesNotFoundError, UnexpectedAnswerError
 from multimodal.dicomweb.matching import matches
 from multimodal.dicomweb.profiles import Profile
-from multimodal.model.dicom_json import text, whole_number
+from multimodal.model.dicom_json import json_tag, text, whole_number
 from multimodal.model.ids import check_uid
 from multimodal.model.references import SeriesRef
-from multimodal.transport.session import HttpSession
+from multimodal.transport.session import HttpSession, RequestRefusedError
 
 Dataset = dict[str, Any]
 
@@ -27,12 +28,23 @@ _UID_OF_LEVEL = {"studies": "StudyInstanceUID", "series": "SeriesInstanceUID", "
 _NO_WILDCARDS = frozenset({"UI", "DA", "TM", "DT"})  # PS3.4 C.2.2.2.4
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One way to ask: filters for the store, filters for here, and fields that matches should hold."""
+
+    asked: Mapping[str, str]
+    local: Mapping[str, str]
+    fields: Sequence[str]
+
+
 class Qido:
     """Searches of one store."""
 
     def __init__(self, session: HttpSession, profile: Profile) -> None:
         self._session = session
         self._profile = profile
+        self._unsearchable: set[str] = set()  # learnt from refusals
+        self._takes_fields = True
 
     def search(
         self, path: str, filters: Mapping[str, str] | None = None, fields: Sequence[str] = ()
@@ -54,26 +66,79 @@ class Qido:
         """
         filters = dict(filters or {})
         self._check(filters, fields)
-        local = {key: value for key, value in filters.items() if not self._searchable(key)}
-        asked = {key: value for key, value in filters.items() if key not in local}
-        level = path.rsplit("/", 1)[-1]
-        uid_keyword = _UID_OF_LEVEL[level]
-        encoding = self._profile.encoding
+        refused: RequestRefusedError | None = None
+        for plan in self._plans(filters, fields):
+            matches = self._run(path, plan)
+            try:
+                first = next(matches, None)
+            except RequestRefusedError as error:
+                if error.status != 400:
+                    raise
+                refused = refused or error
+                continue
+            if first is not None:
+                yield first
+                yield from matches
+            if refused is not None:  # the next search need not find out again
+                self._unsearchable |= filters.keys() - plan.asked.keys()
+                self._takes_fields &= bool(plan.fields) or not fields
+            return
+        if refused is not None:
+            raise refused
+
+    def _plans(self, filters: Mapping[str, str], fields: Sequence[str]) -> Iterator[_Plan]:
+        """Yield ways to ask, from all to the store to all but UIDs filtered here: some answer 400 for one word."""
+        local = {key for key in filters if not self._searchable(key)}
+        droppable = [key for key in filters if key not in local and dictionary_VR(key) != "UI"]
+        drops = [set(), *({key} for key in droppable)]
+        if len(droppable) > 1:
+            drops.append(set(droppable))
+        for dropped in drops:
+            here = {key: value for key, value in filters.items() if key in local | dropped}
+            asked = {key: value for key, value in filters.items() if key not in here}
+            wanted = tuple(dict.fromkeys([*fields, *here]))
+            if self._takes_fields:
+                yield _Plan(asked, here, wanted)
+            if wanted:
+                yield _Plan(asked, here, ())
+
+    def _run(self, path: str, plan: _Plan) -> Iterator[Dataset]:
+        uid_keyword = _UID_OF_LEVEL[path.rsplit("/", 1)[-1]]
+        encoding, local = self._profile.encoding, dict(plan.local)
         found = False
         if encoding != "none":
-            sent = [f"{key}={quote(value, safe='*?,')}" for key, value in asked.items()]
-            for match in self._pages(path, _query(sent, [*fields, *local]), uid_keyword):
+            sent = [f"{key}={quote(value, safe='*?,')}" for key, value in plan.asked.items()]
+            for match in self._filtered(self._pages(path, _query(sent, plan.fields), uid_keyword), local, plan.fields):
                 found = True
-                if _matches_all(match, local):
-                    yield match
+                yield match
         # A server that does not decode finds nothing, as does one that has nothing: only asking differently tells.
-        special = {key: value for key, value in asked.items() if not set(value) <= _PLAIN}
+        special = {key: value for key, value in plan.asked.items() if not set(value) <= _PLAIN}
         if encoding == "none" or (encoding == "unknown" and special and not found):
             local |= special
-            sent = [f"{key}={self._widened(key, value)}" for key, value in asked.items()]
-            for match in self._pages(path, _query(sent, [*fields, *local]), uid_keyword):
-                if _matches_all(match, local):
-                    yield match
+            sent = [f"{key}={self._widened(key, value)}" for key, value in plan.asked.items()]
+            fields = [*plan.fields, *special] if self._takes_fields else plan.fields
+            yield from self._filtered(self._pages(path, _query(sent, fields), uid_keyword), local, fields)
+
+    def _filtered(
+        self, matches: Iterator[Dataset], local: Mapping[str, str], fields: Sequence[str]
+    ) -> Iterator[Dataset]:
+        """Yield the matches that match `local` too; an error where no match holds what to compare with."""
+        unknown = {key for key, value in local.items() if value.strip("*")}
+        seen = 0
+        for match in matches:
+            seen += 1
+            if unknown:
+                unknown = {key for key in unknown if json_tag(key) not in match}
+            if _matches_all(match, local):
+                yield match
+        searchable = self._profile.searchable
+        asked_for = bool(fields) and (searchable is None or unknown <= searchable)
+        if seen and unknown and not asked_for:
+            raise QueryRefusedError(
+                self._session.store.name,
+                f"the store neither searches by {', '.join(sorted(unknown))} nor returns it, so that it cannot be "
+                "filtered here: leave it out of the search",
+            )
 
     def has_any(self, path: str) -> bool:
         """Tell whether there is anything at `path`, by asking for one match."""
@@ -120,7 +185,8 @@ class Qido:
                 raise QueryRefusedError(name, f"{keyword}={value!r} is nothing to search for")
 
     def _searchable(self, keyword: str) -> bool:
-        return self._profile.searchable is None or keyword in self._profile.searchable
+        known = self._profile.searchable is None or keyword in self._profile.searchable
+        return known and keyword not in self._unsearchable
 
     def _widened(self, keyword: str, value: str) -> str:
         """Replace what cannot be sent by a wildcard: ``?`` is one character, but of UTF-8 servers may see bytes."""
@@ -134,6 +200,11 @@ class Qido:
         limit, offset = self._profile.limit, 0
         before: list[str] = []
         while True:
+            if self._profile.max_offset is not None and offset > self._profile.max_offset:
+                raise QueryRefusedError(
+                    self._session.store.name,
+                    f"more than {offset} matches, and the store gives no more: narrow the search",
+                )
             page = self._page(path, f"{query}&limit={limit}&offset={offset}".lstrip("&"))
             uids = [text(match, uid_keyword) for match in page]
             if page and uids == before:

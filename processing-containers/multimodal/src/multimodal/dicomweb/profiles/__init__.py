@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,6 +12,7 @@ import orjson
 from ruamel.yaml import YAML
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.transport.tokens import TokenServices
 
 _FOLDER = files("multimodal.dicomweb.profiles")
 
@@ -34,8 +35,15 @@ class Profile:
     searchable: frozenset[str] | None
     counts: bool
     accept: tuple[str, ...]
+    accepts_instances: bool
     batch_bytes: int
     batch_instances: int
+    rendered: bool = False
+    thumbnail: bool = False
+    max_offset: int | None = None
+    logins: tuple[str, ...] = ()
+    token_headers: tuple[str, ...] = ()
+    services: TokenServices = field(default_factory=TokenServices)
 
 
 def profile_names() -> list[str]:
@@ -59,7 +67,7 @@ def load_profile(name: str) -> Profile:
     for problem in jsonschema_rs.validator_for(schema).iter_errors(content):
         where = "/".join(str(part) for part in problem.instance_path) or "top level"
         raise ConfigurationError(f"{where}: {problem.message}", file=f"{name}.yaml")
-    query = content["query"]
+    query, login = content["query"], content["login"]
     return Profile(
         name=content["profile"],
         limit=query["limit"],
@@ -69,6 +77,13 @@ def load_profile(name: str) -> Profile:
         searchable=None if query["searchable"] == "any" else frozenset(query["searchable"]),
         counts=query["counts"],
         accept=tuple(content["retrieve"]["accept"]),
+        accepts_instances=content["store"]["accepts"],
         batch_bytes=content["store"]["batch_bytes"],
         batch_instances=content["store"]["batch_instances"],
+        rendered=content["retrieve"]["rendered"],
+        thumbnail=content["retrieve"]["thumbnail"],
+        max_offset=query.get("max_offset"),
+        logins=tuple(login["kinds"]),
+        token_headers=tuple(login.get("token_headers", ())),
+        services=TokenServices(login.get("token_url", ""), login.get("metadata_url", ""), login.get("scope", "")),
     )
