@@ -130,10 +130,32 @@ def test_refusals_are_one_line(
         mask.write_bytes(b"nonsense" * 1000)
     if spoil == "image":
         positions = {file: pydicom.dcmread(file).ImagePositionPatient[2] for file in image.iterdir()}
-        sorted(positions, key=positions.__getitem__)[4].unlink()
+        for file in sorted(positions, key=positions.__getitem__)[2::3]:
+            file.unlink()
     profile = "ibsy" if spoil == "profile" else "pyradiomics-compat"
     assert run("--image", image, "--mask", mask, "--out", tmp_path / "out", "--profile", profile) == code
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_choice_of_reading_is_another_configuration(image: Path, tmp_path: Path) -> None:
+    mask, found = contours(image), {}
+    for name, options in {"usual": [], "covered": ["--coverage", "0.2"]}.items():
+        assert run("--image", image, "--mask", mask, "--out", tmp_path / name, *options) == 0
+        with (tmp_path / name / "features.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        found[name] = {row["settings"] for row in rows}, next(r["value"] for r in rows if "VoxelVolume" in r["feature"])
+    assert not found["usual"][0] & found["covered"][0]
+    assert float(found["covered"][1]) > float(found["usual"][1])
+
+
+def test_a_gap_is_filled_where_that_is_asked_for(image: Path, tmp_path: Path) -> None:
+    mask = contours(image)
+    positions = {file: pydicom.dcmread(file).ImagePositionPatient[2] for file in image.iterdir()}
+    sorted(positions, key=positions.__getitem__)[4].unlink()
+    assert run("--image", image, "--mask", mask, "--out", tmp_path / "out", "--resample") == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["counts"]["ROIs measured"] == 1
+    assert any("resampled to even slices" in line for line in result["warnings"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage
+from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittleEndian, RTStructureSetStorage
 
 from multimodal.model.ids import hash_uid
 
@@ -116,3 +117,34 @@ def seg(
         device_serial_number="1",
     )  # fmt: skip
     return dataset
+
+
+def item(**elements: object) -> list[Dataset]:
+    """Return a sequence of one item."""
+    one = Dataset()
+    for keyword, value in elements.items():
+        setattr(one, keyword, value)
+    return [one]
+
+
+def enhanced(images: Sequence[Dataset], order: Sequence[int]) -> Dataset:
+    """Return the images as one enhanced MR object: spacing shared, place and rescaling per frame, in any order."""
+    whole = copy.deepcopy(images[0])
+    whole.SOPClassUID, whole.SOPInstanceUID = EnhancedMRImageStorage, hash_uid("enhanced")
+    whole.Modality, whole.NumberOfFrames = "MR", len(images)
+    whole.PixelData = b"".join(images[i].PixelData for i in order)
+    whole.SharedFunctionalGroupsSequence = item(
+        PixelMeasuresSequence=item(PixelSpacing=images[0].PixelSpacing, SliceThickness=3),
+        PlaneOrientationSequence=item(ImageOrientationPatient=images[0].ImageOrientationPatient),
+    )
+    whole.PerFrameFunctionalGroupsSequence = [
+        item(
+            PlanePositionSequence=item(ImagePositionPatient=images[i].ImagePositionPatient),
+            PixelValueTransformationSequence=item(RescaleSlope=1 + i, RescaleIntercept=-i),
+        )[0]
+        for i in order
+    ]
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope"):
+        del whole[keyword]
+    del whole.RescaleIntercept
+    return whole

@@ -9,8 +9,9 @@ import click
 from multimodal.cli.show import show
 from multimodal.host.progress import ShownProgress
 from multimodal.host.run import write_outcome
+from multimodal.imaging import Reading
 from multimodal.radiomics.profile import DEFAULT_PROFILE, load_profile
-from multimodal.workflows.measure_rois import measure_rois, write_measured
+from multimodal.workflows.measure_rois import measure_rois, with_reading, write_measured
 
 
 @click.command("radiomics")
@@ -33,15 +34,44 @@ from multimodal.workflows.measure_rois import measure_rois, write_measured
     "--profile", default=DEFAULT_PROFILE, show_default=True, help="A profile that ships here, or a .yaml file."
 )
 @click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Work on so many ROIs at once.")
-def command(image: Path, masks: tuple[Path, ...], out: Path, profile: str, processes: int) -> int:
+@click.option(
+    "--resample", is_flag=True, help="Lay an uneven or tilted series, and a SEG of another grid, on an even grid."
+)
+@click.option(
+    "--suv/--no-suv", default=True, show_default=True, help="Measure PET as SUV by body weight, or as stored."
+)
+@click.option(
+    "--fraction",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="A voxel of a fractional segment counts from this share on.",
+)
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="A voxel of an RTSTRUCT counts when so much of it lies inside; without this, when its centre does.",
+)
+def command(
+    image: Path,
+    masks: tuple[Path, ...],
+    out: Path,
+    profile: str,
+    processes: int,
+    resample: bool,
+    suv: bool,
+    fraction: float,
+    coverage: float | None,
+) -> int:
     """Compute radiomics features of a series and its masks; no server is needed.
 
     Writes into OUT features.csv, sr.dcm (TID 1500), seg.dcm (the voxels of an RTSTRUCT), result.json and errors.csv
     (regions and masks that could not be measured; without a line where nothing failed).
     """
-    settings = load_profile(profile)
+    reading = Reading(resample=resample, suv=suv, fraction=fraction, coverage=coverage)
+    settings = with_reading(load_profile(profile), reading)
     with ShownProgress() as progress:
-        measured = measure_rois(image, masks, profile=settings, processes=processes, progress=progress)
+        measured = measure_rois(image, masks, profile=settings, reading=reading, processes=processes, progress=progress)
     result = write_measured(measured, out, settings)
     write_outcome(result, out)
     for issue in result.issues:

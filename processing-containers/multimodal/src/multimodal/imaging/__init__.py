@@ -3,6 +3,7 @@
 from multimodal.imaging.errors import MaskError, MaskFault, VolumeError, VolumeFault
 from multimodal.imaging.masks import read_rois
 from multimodal.imaging.reader import read_volume
+from multimodal.imaging.reading import Reading
 from multimodal.imaging.rois import Concept, FailureReason, Roi, RoiFailure
 from multimodal.imaging.volume import Volume
 
@@ -11,6 +12,7 @@ __all__ = [
     "FailureReason",
     "MaskError",
     "MaskFault",
+    "Reading",
     "Roi",
     "RoiFailure",
     "Volume",

@@ -24,6 +24,7 @@ class VolumeFault(StrEnum):
     TILT = "tilt"
     ONE_SLICE = "one-slice"
     PIXELS = "pixels"
+    SUV = "suv"
 
 
 class VolumeError(DataRefusedError):

@@ -47,10 +47,14 @@ class Stack:
     spacing: tuple[float, float, float]
     direction: NDArray[np.float64]
     warnings: tuple[str, ...]
+    even: bool = True  # False: to be laid on an even, straight grid of this spacing
+    cut: tuple[float, ...] = ()  # places of images beyond a gap, as continuous indices along the normal
 
 
-def regular_stack(images: Sequence[Dataset], series_uid: str) -> Stack:
+def regular_stack(images: Sequence[Dataset], series_uid: str, *, resample: bool = False) -> Stack:
     """Return the slices in the order of their positions along the normal.
+
+    A series with a gap is cut to its longest even run, and says so, if that holds half of the images at least.
 
     Parameters
     ----------
@@ -58,6 +62,8 @@ def regular_stack(images: Sequence[Dataset], series_uid: str) -> Stack:
         All images of one series, in any order.
     series_uid : str
         For the errors.
+    resample : bool
+        Accept uneven and tilted slices, to be laid on an even, straight grid; nothing is cut then.
 
     Raises
     ------
@@ -71,11 +77,19 @@ def regular_stack(images: Sequence[Dataset], series_uid: str) -> Stack:
     normal = slices[0].normal
     slices.sort(key=lambda s: float(s.position @ normal))
     slices, dropped = _without_duplicates(slices, series_uid)
-    step = _even_step(slices, series_uid)
+    slices, step, cut, told = _even_run(slices, series_uid, resample)
+    tilt = _tilt(slices, series_uid, resample)
     between_rows, between_columns = (float(v) for v in slices[0].image.PixelSpacing)
     first = slices[0]
     direction = np.stack([first.normal, first.column, first.row], axis=1)
-    return Stack(tuple(slices), (step, between_rows, between_columns), direction, (*warnings, *dropped))
+    return Stack(
+        tuple(slices),
+        (step, between_rows, between_columns),
+        direction,
+        (*warnings, *dropped, *told, *tilt),
+        even=not resample or not (told or tilt),
+        cut=cut,
+    )
 
 
 def _slice(image: Dataset, series_uid: str) -> Slice:
@@ -186,32 +200,54 @@ def _content(image: Dataset) -> tuple[str, str, str]:
     return pixels, str(image.get("RescaleSlope")), str(image.get("RescaleIntercept"))
 
 
-def _even_step(slices: list[Slice], series_uid: str) -> float:
-    """Return the distance between slices; they must lie evenly on one line along the normal."""
+def _even_run(
+    slices: list[Slice], series_uid: str, resample: bool
+) -> tuple[list[Slice], float, tuple[float, ...], list[str]]:
+    """Return the slices of one even distance, that distance, the places of those cut off, and what was done."""
     if len(slices) < 2:
         raise VolumeError(series_uid, VolumeFault.ONE_SLICE, "one slice is no volume")
+    heights = np.asarray([float(s.position @ slices[0].normal) for s in slices])
+    gaps = np.diff(heights)
+    step = float(np.median(gaps))
+    uneven = np.flatnonzero(np.abs(gaps - step) > GAP_TOLERANCE * step)
+    if uneven.size == 0:
+        # Differences of decimal positions leave 2.9999999999998 where 3 is meant.
+        return slices, round(float(heights[-1] - heights[0]) / (len(slices) - 1), 9), (), []
+    at = int(np.argmax(np.abs(gaps - step)))
+    where = (
+        f"slices are not evenly spaced: {gaps[at]:.4g} mm instead of {step:.4g} mm after slice {at + 1} of "
+        f"{len(slices)} ({uneven.size} such place(s))"
+    )
+    if resample:
+        return slices, step, (), [f"resampled to even slices of {step:.4g} mm: {where}"]
+    first, stop = _longest_run(uneven, len(slices))
+    if stop - first < max(2, len(slices) / 2):
+        raise VolumeError(
+            series_uid, VolumeFault.GAP, f"{where}; is the series complete? It can be measured if resampling is allowed"
+        )
+    step = round(float(heights[stop - 1] - heights[first]) / (stop - first - 1), 9)
+    left_out = [float((height - heights[first]) / step) for height in (*heights[:first], *heights[stop:])]
+    told = f"{where}: cut to slices {first + 1} to {stop}, regions beyond are not measured"
+    return slices[first:stop], step, tuple(left_out), [told]
+
+
+def _longest_run(uneven: NDArray[np.intp], count: int) -> tuple[int, int]:
+    """Return first and stop of the longest run of slices without an uneven gap; the earlier of two equals."""
+    starts = [0, *(int(at) + 1 for at in uneven)]
+    runs = list(zip(starts, [*starts[1:], count], strict=True))
+    return max(runs, key=lambda run: (run[1] - run[0], -run[0]))
+
+
+def _tilt(slices: list[Slice], series_uid: str, resample: bool) -> list[str]:
+    """Hold the slices to one line along the normal, or say that they are to be straightened."""
     positions = np.stack([s.position for s in slices])
     normal = slices[0].normal
-    gaps = np.diff(positions @ normal)
-    step = float(np.median(gaps))
-    uneven = np.abs(gaps - step) > GAP_TOLERANCE * step
-    if uneven.any():
-        at = int(np.argmax(np.abs(gaps - step)))
-        raise VolumeError(
-            series_uid,
-            VolumeFault.GAP,
-            f"slices are not evenly spaced: {gaps[at]:.4g} mm instead of {step:.4g} mm after slice {at + 1} of "
-            f"{len(slices)} ({int(uneven.sum())} such place(s)); is the series complete?",
-        )
     along = positions - positions[0]
     across = along - np.outer(along @ normal, normal)
-    shear = float(np.linalg.norm(np.diff(across, axis=0), axis=1).max()) / step
-    if shear > SHEAR_TOLERANCE:
-        raise VolumeError(
-            series_uid,
-            VolumeFault.TILT,
-            f"the slices are shifted against each other by {shear:.3g} of their distance (gantry tilt); "
-            "resample the series on a straight grid first",
-        )
-    # Differences of decimal positions leave 2.9999999999998 where 3 is meant.
-    return round(float((positions[-1] - positions[0]) @ normal) / (len(slices) - 1), 9)
+    shear = float((np.linalg.norm(np.diff(across, axis=0), axis=1) / np.diff(along @ normal)).max())
+    if shear <= SHEAR_TOLERANCE:
+        return []
+    shifted = f"the slices are shifted against each other by {shear:.3g} of their distance (gantry tilt)"
+    if resample:
+        return [f"resampled on a straight grid: {shifted}"]
+    raise VolumeError(series_uid, VolumeFault.TILT, f"{shifted}; it can be measured if resampling is allowed")

@@ -9,15 +9,17 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, RTStructureSetStorage, SegmentationStorage
 
 from multimodal.imaging.errors import MaskError, MaskFault
+from multimodal.imaging.reading import Reading
 from multimodal.imaging.rois import Roi
 from multimodal.imaging.rtstruct import rtstruct_rois
 from multimodal.imaging.segments import seg_rois
 from multimodal.imaging.volume import Volume
 
 LabelMapSegmentationStorage = UID("1.2.840.10008.5.1.4.1.1.66.7")  # PS3.6; not named in pydicom 3.0
+_USUAL = Reading()
 
 
-def read_rois(file: Path, volume: Volume) -> list[Roi]:
+def read_rois(file: Path, volume: Volume, reading: Reading = _USUAL) -> list[Roi]:
     """Read all regions of a DICOM SEG or RTSTRUCT as voxels of `volume`.
 
     Parameters
@@ -26,6 +28,8 @@ def read_rois(file: Path, volume: Volume) -> list[Roi]:
         The DICOM file.
     volume : Volume
         The image the regions are drawn on.
+    reading : Reading
+        Fraction, coverage rule, and whether a mask of another grid may be resampled.
 
     Returns
     -------
@@ -53,5 +57,5 @@ def read_rois(file: Path, volume: Volume) -> list[Roi]:
     if patient and volume.patient_id and patient != volume.patient_id:
         raise MaskError(file, MaskFault.PATIENT, f"belongs to another patient than series {volume.series_uid}")
     if kind == RTStructureSetStorage:
-        return rtstruct_rois(dataset, file, volume)
-    return seg_rois(dataset, file, volume)
+        return rtstruct_rois(dataset, file, volume, reading)
+    return seg_rois(dataset, file, volume, reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,42 +13,52 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import pixel_array
 
 from multimodal.imaging.errors import VolumeError, VolumeFault
+from multimodal.imaging.frames import frames_of, is_multi_frame
 from multimodal.imaging.geometry import Stack, regular_stack
+from multimodal.imaging.reading import Reading
+from multimodal.imaging.straighten import straightened
+from multimodal.imaging.suv import suv_factor
 from multimodal.imaging.volume import Volume
 
+_USUAL = Reading()
 # Modalities (PS3.3 C.7.3.1.1.1) of what is drawn on images or said of them
 _NO_IMAGE = frozenset({"SEG", "RTSTRUCT", "SR"})
 
 
-def read_volume(folder: Path) -> Volume:
+def read_volume(folder: Path, reading: Reading = _USUAL) -> Volume:
     """Read the one series in `folder` as a volume.
 
     Parameters
     ----------
     folder : Path
         Holds the images of one series, one file per slice; files that are not DICOM are refused when they are
-        called ``*.dcm`` and passed over otherwise.
+        called ``*.dcm`` and passed over otherwise. Enhanced multi-frame CT, MR and PET are read frame by frame.
+    reading : Reading
+        What to do with an irregular series, and whether PET becomes SUV.
 
     Returns
     -------
     Volume
-        Rescaled per slice in float32 (PS3.3 C.11.1); slices in ascending order along the normal.
+        Rescaled per slice in float32 (PS3.3 C.11.1), PET as SUV; slices in ascending order along the normal.
 
     Raises
     ------
     VolumeError
-        The files are not one regular volume; the error names the series and the reason. Enhanced multi-frame
-        images are refused for now.
+        The files are not one regular volume; the error names the series and the reason.
     """
     images = _read_images(folder)
     series_uid = _only_series(images, folder)
     for image in images:
         _check_supported(image, series_uid)
-    stack = regular_stack(images, series_uid)
+    images = [one for image in images for one in _single(image, series_uid)]
+    stack = regular_stack(images, series_uid, resample=reading.resample)
     first = stack.slices[0].image
-    origin = stack.slices[0].position
+    origin, headers = stack.slices[0].position, tuple(s.image for s in stack.slices)
+    array, suv, told = _as_suv(_pixels(stack, series_uid), stack, series_uid, reading)
+    if not stack.even:
+        array, origin, headers = straightened(array, stack)
     return Volume(
-        array=_pixels(stack, series_uid),
+        array=array,
         origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         spacing=stack.spacing,
         direction=stack.direction,
@@ -59,9 +70,12 @@ def read_volume(folder: Path) -> Volume:
         frame_of_reference=str(first.get("FrameOfReferenceUID") or ""),
         started=_started(first),
         sop_class_uid=str(first.SOPClassUID),
-        sop_uids=tuple(str(s.image.SOPInstanceUID) for s in stack.slices),
-        headers=tuple(s.image for s in stack.slices),
-        warnings=(*stack.warnings, *_intensity_warnings(first)),
+        sop_uids=tuple(str(header.SOPInstanceUID) for header in headers),
+        headers=headers,
+        warnings=(*stack.warnings, *told),
+        suv=suv,
+        resampled=not stack.even,
+        cut=stack.cut,
     )
 
 
@@ -108,10 +122,6 @@ def _check_supported(image: Dataset, series_uid: str) -> None:
         raise VolumeError(
             series_uid, VolumeFault.NO_IMAGES, f"{image.SOPInstanceUID} ({image.get('Modality')}) has no pixels"
         )
-    if int(image.get("NumberOfFrames") or 1) > 1 or "PerFrameFunctionalGroupsSequence" in image:
-        raise VolumeError(
-            series_uid, VolumeFault.UNSUPPORTED, "enhanced multi-frame images are not read yet; send single frames"
-        )
     if int(image.get("SamplesPerPixel") or 1) != 1:
         raise VolumeError(series_uid, VolumeFault.UNSUPPORTED, "colour images have no intensities to measure")
     if "ModalityLUTSequence" in image:
@@ -142,8 +152,20 @@ def _started(image: Dataset) -> str:
     return date + str(image.get("StudyTime") or "") if date else ""
 
 
-def _intensity_warnings(image: Dataset) -> tuple[str, ...]:
-    if image.get("Modality") == "PT":
-        unit = image.get("Units") or "unknown units"
-        return (f"PET intensities are measured as stored ({unit}), not as SUV",)
-    return ()
+def _single(image: Dataset, series_uid: str) -> Iterable[Dataset]:
+    return frames_of(image, series_uid) if is_multi_frame(image) else (image,)
+
+
+def _as_suv(
+    array: NDArray[np.float32], stack: Stack, series_uid: str, reading: Reading
+) -> tuple[NDArray[np.float32], bool, tuple[str, ...]]:
+    """Return PET as SUV where asked for, whether it is, and what a reader of the numbers should know."""
+    images = [piece.image for piece in stack.slices]
+    if images[0].get("Modality") != "PT":
+        return array, False, ()
+    if not reading.suv:
+        unit = images[0].get("Units") or "unknown units"
+        return array, False, (f"PET intensities are measured as stored ({unit}), not as SUV",)
+    suv = suv_factor(images, series_uid)
+    array *= np.float32(suv.factor)
+    return array, True, (f"PET intensities are SUV by body weight: {suv.told}",)

@@ -18,6 +18,7 @@ class FailureReason(StrEnum):
     OUTSIDE = "outside-the-image"
     FRAME_OF_REFERENCE = "frame-of-reference"
     CONTOURS = "contours"
+    GAP = "gap-in-the-series"
     TOO_SMALL = "too-few-voxels"
     ENGINE = "engine"
 
@@ -115,6 +116,11 @@ def cropped(
         mask = np.take(mask, range(int(used[0]), int(used[-1]) + 1), axis=axis)
         begin[axis] += int(used[0])
     return np.ascontiguousarray(mask), (begin[0], begin[1], begin[2])
+
+
+def across_gap(count: int, what: str) -> RoiFailure:
+    """Return the failure of a region that reaches where images are missing: measured in part it would be another."""
+    return RoiFailure(FailureReason.GAP, f"{count} {what} lie beyond a gap of the series, where it was cut")
 
 
 def usual_flags(mask: NDArray[np.bool_], offset: tuple[int, int, int], shape: tuple[int, int, int]) -> tuple[str, ...]:

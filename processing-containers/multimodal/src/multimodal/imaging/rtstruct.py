@@ -12,14 +12,16 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from multimodal.imaging.errors import MaskError, MaskFault
-from multimodal.imaging.rasterise import fill
-from multimodal.imaging.rois import NO_VOXELS, FailureReason, Roi, RoiFailure, cropped, usual_flags
+from multimodal.imaging.rasterise import fill, fill_covered
+from multimodal.imaging.reading import Reading
+from multimodal.imaging.rois import NO_VOXELS, FailureReason, Roi, RoiFailure, across_gap, cropped, usual_flags
 from multimodal.imaging.volume import Volume
 from multimodal.model.ids import hash_uid
 
 AREAS = frozenset({"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"})  # PS3.3 C.8.8.6.3
 OFF_PLANE = 0.25  # slices; contours further from a slice's centre are counted
 SAME_PLANE = 0.01  # slices
+_USUAL = Reading()
 
 
 @dataclass(slots=True)
@@ -28,12 +30,13 @@ class _Contours:
 
     planes: dict[int, list[tuple[float, NDArray[np.float64]]]] = field(default_factory=lambda: defaultdict(list))
     outside: int = 0
+    beyond_gap: int = 0
     off_plane: int = 0
     not_areas: int = 0
     across: int = 0
 
 
-def rtstruct_rois(structures: Dataset, file: Path, volume: Volume) -> list[Roi]:
+def rtstruct_rois(structures: Dataset, file: Path, volume: Volume, reading: Reading = _USUAL) -> list[Roi]:
     """Return every ROI of an RT Structure Set (PS3.3 A.19) as voxels of `volume`.
 
     Raises
@@ -62,7 +65,7 @@ def rtstruct_rois(structures: Dataset, file: Path, volume: Volume) -> list[Roi]:
         flags: tuple[str, ...] = ()
         if _same_frame(frame, volume):
             found = _sorted_contours(contours.get(number), number, file, volume)
-            mask, offset = _rasterised(found, volume)
+            mask, offset = _rasterised(found, volume, reading.coverage)
             failure = _failure(found) if mask.size == 0 else None
             flags = (*usual_flags(mask, offset, volume.shape), *_flags(found))
         else:
@@ -107,6 +110,8 @@ def _sorted_contours(roi: Dataset | None, number: int, file: Path, volume: Volum
             found.off_plane += 1
         if 0 <= plane < volume.shape[0]:
             found.planes[plane].append((height, index[:, 1:]))
+        elif volume.beyond_gap(height):
+            found.beyond_gap += 1
         else:
             found.outside += 1
     return found
@@ -128,8 +133,10 @@ def _points(contour: Dataset, number: int, file: Path) -> NDArray[np.float64]:
     return points
 
 
-def _rasterised(found: _Contours, volume: Volume) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
-    if not found.planes:
+def _rasterised(
+    found: _Contours, volume: Volume, coverage: float | None
+) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
+    if not found.planes or found.beyond_gap:
         return NO_VOXELS, (0, 0, 0)
     first, last = min(found.planes), max(found.planes)
     _, rows, columns = volume.shape
@@ -139,11 +146,14 @@ def _rasterised(found: _Contours, volume: Volume) -> tuple[NDArray[np.bool_], tu
         nearest = min((height for height, _ in contours), key=lambda height: abs(height - plane))
         here = [points for height, points in contours if abs(height - nearest) <= SAME_PLANE]
         found.off_plane += sum(1 for h, _ in contours if abs(h - nearest) > SAME_PLANE and abs(h - plane) <= OFF_PLANE)
-        mask[plane - first] = fill(here, rows, columns)
+        filled = fill(here, rows, columns) if coverage is None else fill_covered(here, rows, columns, coverage)
+        mask[plane - first] = filled
     return cropped(mask, (first, 0, 0))
 
 
 def _failure(found: _Contours) -> RoiFailure:
+    if found.beyond_gap:
+        return across_gap(found.beyond_gap, "contour(s)")
     if found.outside or found.planes:
         inside = "no voxel centre of the image lies inside its contours"
         if found.planes and not found.outside:

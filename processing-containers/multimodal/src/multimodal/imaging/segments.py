@@ -18,18 +18,28 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from multimodal.imaging.errors import MaskError, MaskFault
-from multimodal.imaging.rois import NO_VOXELS, Concept, FailureReason, Roi, RoiFailure, cropped, usual_flags
+from multimodal.imaging.other_grid import OFF_GRID, Grid, UnevenGridError, grid_of, laid
+from multimodal.imaging.reading import Reading
+from multimodal.imaging.rois import (
+    NO_VOXELS,
+    Concept,
+    FailureReason,
+    Roi,
+    RoiFailure,
+    across_gap,
+    cropped,
+    usual_flags,
+)
 from multimodal.imaging.volume import Volume
 from multimodal.model.ids import hash_uid
 
-OFF_GRID = 0.05  # voxels; positions are written with five or six decimals
 SAME_DIRECTION = 1e-4
-FRACTION = 0.5  # a voxel belongs to a fractional segment from here on
+_USUAL = Reading()
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where one frame lies in the volume (index of its first voxel), and the segment it belongs to."""
+    """Where one frame lies on the grid (index of its first voxel), and the segment it belongs to."""
 
     index: int
     plane: int
@@ -38,17 +48,40 @@ class _Frame:
     segment: int  # 0: a label map, which holds all of them
 
 
-def seg_rois(dataset: Dataset, file: Path, volume: Volume) -> list[Roi]:
+@dataclass(frozen=True)
+class _Frames:
+    """All frames, on the image's grid or on one of their own."""
+
+    frames: tuple[_Frame, ...]
+    grid: Grid | None = None  # None: the image's
+    resampled: bool = False
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """One segment on the image's grid."""
+
+    mask: NDArray[np.bool_]
+    offset: tuple[int, int, int]
+    outside: int = 0
+    beyond_gap: int = 0
+    resampled: bool = False
+
+
+def seg_rois(dataset: Dataset, file: Path, volume: Volume, reading: Reading = _USUAL) -> list[Roi]:
     """Return every segment of a SEG (PS3.3 A.51) as voxels of `volume`.
 
     Parameters
     ----------
     dataset : Dataset
-        Binary, fractional (0.5 and above counts) or label map; segments may overlap.
+        Binary, fractional or label map; segments may overlap.
     file : Path
         For the errors.
     volume : Volume
-        The image. The segmentation must lie on its grid: nothing is resampled.
+        The image. A segmentation whose voxels are the image's, turned or mirrored, is laid on it exactly.
+    reading : Reading
+        From which share on a voxel of a fractional segment counts; whether a segmentation of another grid is
+        resampled (nearest voxel) or refused.
 
     Raises
     ------
@@ -65,46 +98,84 @@ def seg_rois(dataset: Dataset, file: Path, volume: Volume) -> list[Roi]:
         )
     try:
         segmentation = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
-        frames = _frames(segmentation, file, volume)
+        found = _frames(segmentation, file, volume, reading)
         descriptions = list(segmentation.SegmentSequence)
         # a label map's frame serves all segments: decoded once
-        labels = {frame.index: segmentation.get_stored_frame(frame.index) for frame in frames if frame.segment == 0}
-        masks = {
-            int(d.SegmentNumber): _mask(segmentation, labels, int(d.SegmentNumber), frames, volume.shape)
-            for d in descriptions
-        }
+        labels = {one.index: segmentation.get_stored_frame(one.index) for one in found.frames if one.segment == 0}
+        source = _Source(segmentation, labels, reading.fraction)
+        drawn = {int(d.SegmentNumber): _segment(source, int(d.SegmentNumber), found, volume) for d in descriptions}
+    except UnevenGridError as error:
+        raise MaskError(file, MaskFault.GRID, f"its frames lie on no regular grid: {error}") from error
     except (AttributeError, TypeError, ValueError, KeyError, IndexError, RuntimeError) as error:
         raise MaskError(file, MaskFault.CONTENT, f"the SEG cannot be read: {error}") from error
-    return [_roi(d, *masks[int(d.SegmentNumber)], dataset, volume) for d in descriptions if int(d.SegmentNumber)]
+    return [_roi(d, drawn[int(d.SegmentNumber)], dataset, volume) for d in descriptions if int(d.SegmentNumber)]
 
 
-def _frames(segmentation: Any, file: Path, volume: Volume) -> list[_Frame]:
-    """Return the place of every frame; refuse what does not lie on the image's grid."""
+@dataclass(frozen=True)
+class _Source:
+    """The object that frames are decoded from."""
+
+    segmentation: Any
+    labels: Mapping[int, NDArray[Any]]
+    fraction: float
+
+    def voxels(self, frame: _Frame, number: int) -> NDArray[np.bool_]:
+        """Return the voxels of segment `number` in one frame."""
+        if frame.index in self.labels:
+            return np.asarray(self.labels[frame.index] == number)
+        stored = self.segmentation.get_stored_frame(frame.index)
+        if self.segmentation.SegmentationType == "FRACTIONAL":
+            return np.asarray(stored >= self.fraction * int(self.segmentation.MaximumFractionalValue))
+        return np.asarray(stored != 0)
+
+
+def _frames(segmentation: Any, file: Path, volume: Volume, reading: Reading) -> _Frames:
+    """Return the place of every frame, on the image's grid where they lie on it."""
     shared = segmentation.SharedFunctionalGroupsSequence[0]
-    positions, segments = [], []
+    positions, segments, planes = [], [], []
     for groups in segmentation.PerFrameFunctionalGroupsSequence:
-        _check_plane(
-            _macro(groups, shared, "PlaneOrientationSequence"),
-            _macro(groups, shared, "PixelMeasuresSequence"),
-            file,
-            volume,
-        )
+        orientation = _macro(groups, shared, "PlaneOrientationSequence")
+        measures = _macro(groups, shared, "PixelMeasuresSequence")
+        planes.append([float(v) for v in (*orientation.ImageOrientationPatient, *measures.PixelSpacing)])
         positions.append([float(v) for v in _macro(groups, shared, "PlanePositionSequence").ImagePositionPatient])
         segment = _macro(groups, shared, "SegmentIdentificationSequence")
         segments.append(0 if segment is None else int(segment.ReferencedSegmentNumber))
-    places = volume.to_index(np.asarray(positions, dtype=np.float64).reshape(-1, 3))
+    if not planes:
+        return _Frames(())
+    at = np.asarray(positions, dtype=np.float64)
+    plane = np.asarray(planes, dtype=np.float64)
+    places = volume.to_index(at)
     nearest = np.round(places)
-    off = float(np.abs(places - nearest).max()) if len(places) else 0.0
-    if off > OFF_GRID:
+    within = np.asarray([not volume.beyond_gap(float(height)) for height in places[:, 0]])
+    off = float(np.abs(places - nearest)[within].max(initial=0.0))
+    problem = _other_planes(plane, volume) or (f"its frames lie {off:.2g} voxels off" if off > OFF_GRID else "")
+    if not problem:
+        return _Frames(_numbered(nearest, segments))
+    if np.abs(plane - plane[0]).max() > SAME_DIRECTION:
+        raise UnevenGridError("they have several orientations or spacings")
+    grid, plane_numbers = grid_of(at, plane[0, :6], plane[0, 6:], _thickness(segmentation, shared))
+    size = (int(plane_numbers.max()) + 1, int(segmentation.Rows), int(segmentation.Columns))
+    exact = grid.coincides(volume, size)
+    if not exact and not reading.resample:
         raise MaskError(
             file,
             MaskFault.GRID,
-            f"its frames lie {off:.2g} voxels off the grid of series {volume.series_uid}; resample the segmentation",
+            f"{problem} the grid of series {volume.series_uid}; resample the segmentation, or allow resampling",
         )
-    return [
+    index = np.column_stack([plane_numbers, np.zeros_like(plane_numbers), np.zeros_like(plane_numbers)])
+    return _Frames(_numbered(index.astype(np.float64), segments), grid, resampled=not exact)
+
+
+def _numbered(places: NDArray[np.float64], segments: Sequence[int]) -> tuple[_Frame, ...]:
+    return tuple(
         _Frame(number, int(z), int(y), int(x), segment)
-        for number, ((z, y, x), segment) in enumerate(zip(nearest, segments, strict=True), start=1)
-    ]
+        for number, ((z, y, x), segment) in enumerate(zip(places, segments, strict=True), start=1)
+    )
+
+
+def _thickness(segmentation: Any, shared: Dataset) -> float:
+    measures = _macro(segmentation.PerFrameFunctionalGroupsSequence[0], shared, "PixelMeasuresSequence")
+    return float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
 
 
 def _macro(groups: Dataset, shared: Dataset, keyword: str) -> Any:
@@ -113,55 +184,55 @@ def _macro(groups: Dataset, shared: Dataset, keyword: str) -> Any:
     return sequence[0] if sequence else None
 
 
-def _check_plane(orientation: Dataset, measures: Dataset, file: Path, volume: Volume) -> None:
-    cosines = np.asarray([float(v) for v in orientation.ImageOrientationPatient])
+def _other_planes(planes: NDArray[np.float64], volume: Volume) -> str:
+    """Return how the planes (six cosines, two spacings each) differ from the image's; empty where they do not."""
     expected = np.concatenate([volume.direction[:, 2], volume.direction[:, 1]])
-    spacing = np.asarray([float(v) for v in measures.PixelSpacing])
-    turned = float(np.abs(cosines - expected).max()) > SAME_DIRECTION
-    if turned or not np.allclose(spacing, volume.spacing[1:], rtol=1e-3, atol=0):
-        raise MaskError(
-            file,
-            MaskFault.GRID,
-            f"its planes are {'turned' if turned else 'spaced'} otherwise than those of series {volume.series_uid}; "
-            "resample the segmentation",
-        )
+    if float(np.abs(planes[:, :6] - expected).max()) > SAME_DIRECTION:
+        return "its planes are turned against"
+    if not np.allclose(planes[:, 6:], volume.spacing[1:], rtol=1e-3, atol=0):
+        return "its planes are spaced otherwise than"
+    return ""
 
 
-def _mask(
-    segmentation: Any,
-    labels: Mapping[int, NDArray[Any]],
-    number: int,
-    frames: Sequence[_Frame],
-    shape: tuple[int, int, int],
-) -> tuple[NDArray[np.bool_], tuple[int, int, int], int, int]:
-    """Return the voxels of one segment, their offset, and how many frames and voxels lie outside the image."""
-    planes: dict[int, NDArray[np.bool_]] = defaultdict(lambda: np.zeros(shape[1:], dtype=bool))
-    lost = set_voxels = 0
+def _segment(source: _Source, number: int, found: _Frames, volume: Volume) -> _Drawn:
+    """Return one segment on the image's grid."""
+    frames = [frame for frame in found.frames if frame.segment in (0, number)]
+    if found.grid is None:
+        return _on_image(source, number, frames, volume)
+    planes: dict[int, NDArray[np.bool_]] = {}
     for frame in frames:
-        if frame.segment not in (0, number):
-            continue
-        drawn = labels[frame.index] == number if frame.index in labels else _drawn(segmentation, frame)
-        count = int(np.count_nonzero(drawn))
-        if not count:
-            continue
-        set_voxels += count
-        kept = _lay(drawn, frame, planes, shape)
-        lost += count - kept
-    if set_voxels == lost:
-        return NO_VOXELS, (0, 0, 0), lost, set_voxels
-    first, last = min(planes), max(planes)
-    stack = np.zeros((last - first + 1, *shape[1:]), dtype=bool)
+        voxels = source.voxels(frame, number)
+        if voxels.any():
+            planes[frame.plane] = planes[frame.plane] | voxels if frame.plane in planes else voxels
+    if not planes:
+        return _Drawn(NO_VOXELS, (0, 0, 0))
+    box, offset = cropped(_stacked(planes), (min(planes), 0, 0))
+    on_image = laid(box, offset, found.grid, volume)
+    return _Drawn(on_image.mask, on_image.offset, on_image.outside, on_image.beyond_gap, found.resampled)
+
+
+def _on_image(source: _Source, number: int, frames: Sequence[_Frame], volume: Volume) -> _Drawn:
+    shape = volume.shape
+    planes: dict[int, NDArray[np.bool_]] = defaultdict(lambda: np.zeros(shape[1:], dtype=bool))
+    outside = beyond_gap = 0
+    for frame in frames:
+        voxels = source.voxels(frame, number)
+        count = int(np.count_nonzero(voxels))
+        if count:
+            outside += count - _lay(voxels, frame, planes, shape)
+            beyond_gap += count if volume.beyond_gap(frame.plane) else 0
+    if not planes:
+        return _Drawn(NO_VOXELS, (0, 0, 0), outside, beyond_gap)
+    mask, offset = cropped(_stacked(planes), (min(planes), 0, 0))
+    return _Drawn(mask, offset, outside, beyond_gap)
+
+
+def _stacked(planes: Mapping[int, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    first = min(planes)
+    stack = np.zeros((max(planes) - first + 1, *next(iter(planes.values())).shape), dtype=bool)
     for plane, voxels in planes.items():
         stack[plane - first] = voxels
-    mask, offset = cropped(stack, (first, 0, 0))
-    return mask, offset, lost, set_voxels
-
-
-def _drawn(segmentation: Any, frame: _Frame) -> NDArray[np.bool_]:
-    stored = segmentation.get_stored_frame(frame.index)
-    if segmentation.SegmentationType == "FRACTIONAL":
-        return np.asarray(stored >= FRACTION * int(segmentation.MaximumFractionalValue))
-    return np.asarray(stored != 0)
+    return stack
 
 
 def _lay(
@@ -178,23 +249,24 @@ def _lay(
     return kept
 
 
-def _roi(
-    description: Dataset,
-    mask: NDArray[np.bool_],
-    offset: tuple[int, int, int],
-    lost: int,
-    set_voxels: int,
-    dataset: Dataset,
-    volume: Volume,
-) -> Roi:
+def _failed(drawn: _Drawn) -> RoiFailure | None:
+    if drawn.beyond_gap:
+        return across_gap(drawn.beyond_gap, "voxel(s)")
+    if drawn.mask.size:
+        return None
+    if drawn.outside:
+        return RoiFailure(FailureReason.OUTSIDE, f"all its {drawn.outside} voxels lie outside the image")
+    return RoiFailure(FailureReason.EMPTY, "it has no voxels")
+
+
+def _roi(description: Dataset, drawn: _Drawn, dataset: Dataset, volume: Volume) -> Roi:
     number = int(description.SegmentNumber)
-    failure = None
-    if mask.size == 0:
-        failure = (
-            RoiFailure(FailureReason.OUTSIDE, f"all its {lost} voxels lie outside the image")
-            if set_voxels
-            else RoiFailure(FailureReason.EMPTY, "it has no voxels")
-        )
+    failure = _failed(drawn)
+    mask, offset = (NO_VOXELS, (0, 0, 0)) if failure else (drawn.mask, drawn.offset)
+    told = {
+        f"{drawn.outside} voxel(s) outside the image": drawn.outside,
+        "mask resampled to the image's grid (nearest voxel)": drawn.resampled,
+    }
     name = str(description.get("SegmentLabel") or f"segment {number}")
     uid = str(dataset.SOPInstanceUID)
     return Roi(
@@ -211,7 +283,7 @@ def _roi(
         property_type=_concept(description, "SegmentedPropertyTypeCodeSequence"),
         flags=(
             *usual_flags(mask, offset, volume.shape),
-            *((f"{lost} voxel(s) outside the image",) if lost and not failure else ()),
+            *(text for text, holds in told.items() if holds and not failure),
         ),
         failure=failure,
     )

@@ -38,6 +38,12 @@ class Volume:
         The images without their pixels, in the order of the slices: references and evidence of what is written.
     warnings : tuple of str
         What was left out of the folder, and what a reader of the numbers should know.
+    suv : bool
+        The intensities are standardised uptake values.
+    resampled : bool
+        The grid is not that of the images: the slices were laid on an even, straight one.
+    cut : tuple of float
+        Places along z, as continuous indices, of images that lie beyond a gap and were left out.
     """
 
     array: NDArray[np.float32]
@@ -55,6 +61,23 @@ class Volume:
     sop_uids: tuple[str, ...]
     headers: tuple[Dataset, ...] = ()
     warnings: tuple[str, ...] = ()
+    suv: bool = False
+    resampled: bool = False
+    cut: tuple[float, ...] = ()
+
+    def beyond_gap(self, height: float) -> bool:
+        """Tell whether a place along z lies on the far side of a gap, where images were left out."""
+        slices = self.shape[0]
+        return (height < -0.5 and any(at < 0 for at in self.cut)) or (
+            height > slices - 0.5 and any(at > slices - 1 for at in self.cut)
+        )
+
+    @property
+    def intensity_unit(self) -> str:
+        """UCUM unit of the intensities."""
+        if self.suv:
+            return "g/ml{SUVbw}"
+        return "[hnsf'U]" if self.modality == "CT" else "{intensity}"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,6 +93,8 @@ class Volume:
     @cached_property
     def integral(self) -> bool:
         """Whether all intensities are whole numbers by their rescaling (CT numbers are)."""
+        if self.suv or self.resampled:
+            return False
         pairs = {(h.get("RescaleSlope") or 1, h.get("RescaleIntercept") or 0) for h in self.headers}
         return all(float(number).is_integer() for pair in pairs for number in pair)
 

@@ -14,6 +14,7 @@ from pydicom.sr.codedict import codes
 
 from multimodal.imaging import Concept, Roi, Volume
 from multimodal.model.ids import hash_uid
+from multimodal.radiomics.frame_references import as_single_frames, refer_to_frames
 from multimodal.radiomics.written import (
     MANUFACTURER,
     MODEL,
@@ -52,7 +53,7 @@ def segmentation(volume: Volume, rois: Sequence[Roi]) -> Dataset:
     drawn = [roi for roi in rois if roi.mask.size]
     first = min(roi.offset[0] for roi in drawn)
     last = max(roi.offset[0] + roi.mask.shape[0] for roi in drawn)
-    images = source_images(volume)[first:last]
+    images = as_single_frames(source_images(volume)[first:last])
     mask_uid = drawn[0].mask_sop_uid
     content = [mask_uid, volume.series_uid, *(_fingerprint(roi) for roi in drawn)]
     with accepted_names():
@@ -74,6 +75,7 @@ def segmentation(volume: Volume, rois: Sequence[Roi]) -> Dataset:
             content_creator_name="Multimodal^Radiomics",
         )
     _fix_dimension_uid(dataset)
+    refer_to_frames(dataset, volume)
     settle(dataset, volume, SEG_DESCRIPTION)
     return dataset
 

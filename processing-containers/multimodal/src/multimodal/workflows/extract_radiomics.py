@@ -13,7 +13,7 @@ import orjson
 from multimodal.bucket import Bucket
 from multimodal.dicomweb import DicomWeb
 from multimodal.fhirstore import Target
-from multimodal.imaging import MaskError, Volume, VolumeError
+from multimodal.imaging import MaskError, Reading, Volume, VolumeError
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
@@ -22,12 +22,13 @@ from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import Profile, RoiResult, engine_version, write_features_csv
 from multimodal.resources.outcomes import operation_outcome
 from multimodal.workflows.loading import load_into
-from multimodal.workflows.measure_rois import MeasuredMask, measure_rois
+from multimodal.workflows.measure_rois import MeasuredMask, measure_rois, with_reading
 from multimodal.workflows.measured_resources import measured_groups
 from multimodal.workflows.scanned_patients import ScannedPatients
 from multimodal.workflows.sync_imaging import sync_imaging
 
 SOURCE = "extract-radiomics"
+_USUAL = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ def extract_radiomics(
     bucket: Bucket | None = None,
     dicom: DicomWeb | None = None,
     patients: ScannedPatients | None = None,
+    reading: Reading = _USUAL,
     processes: int = 1,
     progress: Progress = silent,
 ) -> WorkflowResult:
@@ -73,6 +75,8 @@ def extract_radiomics(
         FHIR target, bucket (features, manifest) and image store (SR and SEG); left alone where not given.
     patients : ScannedPatients, optional
         Whom the images' Patient IDs mean; needed with `fhir`.
+    reading : Reading
+        How series and masks become voxels; what differs from the usual is part of the settings' hash.
 
     Returns
     -------
@@ -87,7 +91,8 @@ def extract_radiomics(
     """
     if fhir is not None and (patients is None or not patients.system):
         raise ConfigurationError("name the identifier system of the Patient IDs: patient_system of the image store")
-    run = _Run(profile, out_dir, fhir, bucket, dicom, patients or ScannedPatients(""), processes, progress)
+    profile = with_reading(profile, reading)
+    run = _Run(profile, reading, out_dir, fhir, bucket, dicom, patients or ScannedPatients(""), processes, progress)
     for done, pair in enumerate(pairs, start=1):
         run.measure(pair)
         progress("series", done, len(pairs))
@@ -99,6 +104,7 @@ class _Run:
     """What one call shares between its pairs."""
 
     profile: Profile
+    reading: Reading
     out_dir: Path
     fhir: Target | None
     bucket: Bucket | None
@@ -114,7 +120,9 @@ class _Run:
     def measure(self, pair: SeriesFolders) -> None:
         """Measure one pair; what cannot be measured becomes an issue, and the other pairs go on."""
         try:
-            measured = measure_rois(pair.image, [pair.masks], profile=self.profile, processes=self.processes)
+            measured = measure_rois(
+                pair.image, [pair.masks], profile=self.profile, reading=self.reading, processes=self.processes
+            )
         except VolumeError as error:
             self._refuse(IssueCode.SERIES_UNUSABLE, error.problem, record=error.series_uid)
             return
