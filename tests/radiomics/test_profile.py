@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -77,7 +79,60 @@ def test_a_mistake_is_named_with_its_place(
 
 
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="there are ibsi1-A, .*pyradiomics-compat"):
+    with pytest.raises(ConfigurationError, match=r"there are ibsi, .*pyradiomics-compat"):
         load_profile("ibsy")
     with pytest.raises(ConfigurationError, match="no such profile file"):
         load_profile(tmp_path / "none.yaml")
+
+
+IBSI = """\
+radiomics: 1
+engine: ibsi
+name: own
+discretisation: {method: fixed-bin-size, width: 25}
+aggregation: [3D-merged, 3D]
+families: [morphology, glcm]
+resampling: {spacing: [2, 2, 2]}
+"""
+
+
+def test_an_ibsi_profile_has_its_own_defaults(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(IBSI)
+    profile = load_profile(tmp_path / "own.yaml")
+    assert (profile.engine, profile.classes) == ("ibsi", ("morphology", "glcm"))
+    assert profile.settings["resampling"] == {"spacing": [2, 2, 2], "image": "linear", "rounding": "as-stored"}
+    assert profile.settings["resegmentation"] is None
+    assert (profile.discretisation, profile.volume_histogram, profile.discretisation_code) == ("FBS 25", "", "Q3RU")
+    (tmp_path / "same.yaml").write_text(IBSI + "resegmentation: null\nvolume_histogram: {method: none}\n")
+    assert load_profile(tmp_path / "same.yaml").sha256 == profile.sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "problem", "line"),
+    [
+        (("engine: ibsi", "engine: ibis"), "engine: 'ibis' is none of pyradiomics, ibsi", None),
+        (("3D-merged", "3D-mergd"), "aggregation.0: .*did you mean '3D-merged'", 5),
+        (("glcm", "gldm"), "families.1: 'gldm' is none of .*did you mean 'ngldm'", 6),
+        (("size, width: 25", "number, count: 1"), "count: 1 is less than the minimum of 2", 4),
+        (("families: [morphology, glcm]\n", ""), '"families" is a required property', None),
+        (("engine: ibsi", "engine: ibsi\nkurtosis: excess"), "'kurtosis' was unexpected", 3),
+    ],
+)
+def test_a_mistake_in_an_ibsi_profile_is_named(
+    tmp_path: Path, change: tuple[str, str], problem: str, line: int | None
+) -> None:
+    (tmp_path / "own.yaml").write_text(IBSI.replace(*change))
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        load_profile(tmp_path / "own.yaml")
+    assert caught.value.line == line
+
+
+def test_every_shipped_profile_gives_a_reason_beside_each_value() -> None:
+    """In the files for patients each setting has a comment above it or behind it."""
+    folder = resources.files("multimodal.radiomics").joinpath("profiles")
+    for name in ("ibsi", "ibsi-ct", "ibsi-mr", "ibsi-pet", "pyradiomics-compat"):
+        lines = folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+        for before, line in pairwise(lines):
+            key = line.partition(":")[0]
+            if line[:1].isalpha() and key not in ("radiomics", "engine", "name", "description", "families", "texture"):
+                assert before.startswith("#") or "#" in line, f"{name}: {key}"
