@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from multimodal.model.errors import DataRefusedError, RemoteError
 
@@ -35,12 +35,22 @@ class IncompleteSeriesError(RemoteError):
         SOP Instance UIDs that are missing.
     reason : str
         Why the last one of them did not come.
+    reasons : mapping of str to str
+        Why each of them did not come.
     """
 
-    def __init__(self, store: str, series_uid: str, missing: Sequence[str], reason: str = "") -> None:
+    def __init__(
+        self,
+        store: str,
+        series_uid: str,
+        missing: Sequence[str],
+        reason: str = "",
+        reasons: Mapping[str, str] | None = None,
+    ) -> None:
         self.series_uid = series_uid
         self.missing = tuple(missing)
         self.reason = reason
+        self.reasons = {uid: (reasons or {}).get(uid, reason) for uid in self.missing}
         first = ", ".join(self.missing[:3]) + (", ..." if len(self.missing) > 3 else "")
         why = f" ({reason})" if reason else ""
         super().__init__(

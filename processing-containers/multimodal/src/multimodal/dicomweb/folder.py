@@ -8,7 +8,7 @@ import itertools
 import mmap
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from multimodal.model.ids import check_uid
 from multimodal.model.references import SeriesRef
 
 MANIFEST = ".manifest.jsonl"
+MISSING = ".missing.jsonl"
 _BLOCK = 1 << 20
 _START = 1 << 15  # of most instances the whole header
 
@@ -106,6 +107,7 @@ class SeriesFolder:
     ``<SOPInstanceUID>.dcm`` only ever names a verified file: the bytes come in as ``*.part`` and are renamed.
     ``.manifest.jsonl`` has one line for each (SOP Instance UID, bytes, sha256, store, time), so that a rerun
     fetches only what is missing; a file that no longer has the bytes of its line counts as missing.
+    ``.missing.jsonl`` is there while the series is not whole: a line for each instance that is missing, and why.
     """
 
     def __init__(self, path: Path, ref: SeriesRef) -> None:
@@ -118,7 +120,7 @@ class SeriesFolder:
             self._manifest = path.joinpath(MANIFEST).open("ab+")
             self._end_last_line()
         self.instances = {found.sop_uid: found for found in self._listed()}
-        self.resumed = len(self.instances)
+        self.listed = frozenset(self.instances)
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
@@ -139,7 +141,12 @@ class SeriesFolder:
             raise
 
     def accept(
-        self, part: PartialFile, allowed: frozenset[str] | None, *, unproven_end: bool = False
+        self,
+        part: PartialFile,
+        allowed: frozenset[str] | None,
+        *,
+        unproven_end: bool = False,
+        time: datetime | None = None,
     ) -> PulledInstance | None:
         """Verify a partial file and give it its name; None where the instance is there already.
 
@@ -149,6 +156,8 @@ class SeriesFolder:
             The SOP Instance UIDs that the series has, where they are known.
         unproven_end : bool
             Nothing but the file itself can tell whether it is whole.
+        time : datetime, optional
+            Of the answer that it came in; now if not given.
 
         Raises
         ------
@@ -168,7 +177,7 @@ class SeriesFolder:
             path = self.path / f"{header.sop_uid}.dcm"
             os.replace(part.path, path)
             instance = PulledInstance(header.sop_uid, path, part.size, part.sha256)
-            self._list(instance)
+            self._list(instance, time or datetime.now(UTC))
             self.instances[header.sop_uid] = instance
         return instance
 
@@ -176,20 +185,32 @@ class SeriesFolder:
         """Remove an instance that was pulled earlier and is no longer part of the series."""
         self.instances.pop(sop_uid).path.unlink(missing_ok=True)
 
+    def tell_missing(self, reasons: Mapping[str, str]) -> None:
+        """Write down which instances are missing and why; none of them: the series is whole."""
+        path = self.path / MISSING
+        with _writing(self.path):
+            if not reasons:
+                path.unlink(missing_ok=True)
+                return
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            common = {"series": self.ref.series_uid, "store": self.ref.store, "time": now}
+            lines = ({**common, "uid": uid, "reason": why} for uid, why in sorted(reasons.items()))
+            path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
     def _check_membership(self, header: Header, allowed: frozenset[str] | None) -> None:
         if header.series_uid != self.ref.series_uid:
             raise NotWholeError(f"an instance of another series came: {header.series_uid}")
         if allowed is not None and header.sop_uid not in allowed:
             raise NotWholeError(f"an instance came that the series does not list: {header.sop_uid}")
 
-    def _list(self, instance: PulledInstance) -> None:
+    def _list(self, instance: PulledInstance, time: datetime) -> None:
         line = {
             "series": self.ref.series_uid,
             "uid": instance.sop_uid,
             "bytes": instance.bytes,
             "sha256": instance.sha256,
             "store": self.ref.store,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "time": time.isoformat(timespec="seconds"),
         }
         self._manifest.write(orjson.dumps(line) + b"\n")
         self._manifest.flush()

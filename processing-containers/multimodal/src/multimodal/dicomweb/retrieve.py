@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from multimodal.dicomweb.verify import NotWholeError
 from multimodal.model.errors import RemoteError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
+from multimodal.transport.errors import BudgetSpentError
 from multimodal.transport.session import (
     BrokenAnswerError,
     HttpSession,
@@ -48,6 +51,8 @@ class PullReport:
         All of them, in the order of their UIDs.
     fetched_bytes : int
         Bytes of DICOM received, instances that were refused or came twice included.
+    refetched_bytes : int
+        Those of them that were received in vain: cut, refused, or there already.
     resumed : int
         Instances that an earlier run had fetched, and this one did not.
     """
@@ -55,6 +60,7 @@ class PullReport:
     series: SeriesRef
     instances: tuple[PulledInstance, ...]
     fetched_bytes: int
+    refetched_bytes: int
     resumed: int
 
 
@@ -86,10 +92,13 @@ class Retrieval:
         self._progress = progress
         self._fetched = 0
         self._reason = ""
+        self._why: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def run(self) -> PullReport:
         """Fetch what is missing and return the whole series.
+
+        Each error names the store, and the series as `series_uid`.
 
         Raises
         ------
@@ -98,6 +107,13 @@ class Retrieval:
         IncompleteSeriesError
             If instances are missing after all attempts.
         """
+        try:
+            return self._run()
+        except RemoteError as error:
+            error.series_uid = self._ref.series_uid
+            raise
+
+    def _run(self) -> PullReport:
         with contextlib.ExitStack() as stack:
             if self._folder.joinpath(MANIFEST).is_file():
                 expected = self._expected()
@@ -119,9 +135,11 @@ class Retrieval:
                 folder = opened[0] if opened else open_folder()
             if folder.instances.keys() != expected.uids and len(folder.instances) != expected.count:
                 self._the_rest(folder, expected.uids or self._uids())
+            folder.tell_missing({})
             instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
             self._progress("instances", len(instances), len(instances))
-            return PullReport(self._ref, instances, self._fetched, folder.resumed)
+            in_vain = self._fetched - sum(i.bytes for i in instances if i.sop_uid not in folder.listed)
+            return PullReport(self._ref, instances, self._fetched, in_vain, len(folder.listed))
 
     def _expected(self) -> _Expected:
         """Ask what the series holds: a number, where the store can be trusted to know it at once, else the list."""
@@ -143,7 +161,7 @@ class Retrieval:
             answer = self._ask(_series_path(self._ref))
             with closing(answer):
                 self._read(answer, folder(), None)
-        except (NotFoundError, *_SINGLY_INSTEAD) as error:
+        except (NotFoundError, BudgetSpentError, *_SINGLY_INSTEAD) as error:
             self._reason = error.problem  # what came before is kept, the rest is fetched singly
 
     def _the_rest(self, folder: SeriesFolder, uids: frozenset[str]) -> None:
@@ -160,7 +178,10 @@ class Retrieval:
                 break
             missing = sorted(uids - set(folder.instances) - lost)
         if remaining := sorted(uids - set(folder.instances)):
-            raise IncompleteSeriesError(self._ref.store, self._ref.series_uid, remaining, self._reason) from cause
+            reason = self._reason or "not in the answer"
+            error = IncompleteSeriesError(self._ref.store, self._ref.series_uid, remaining, reason, self._why)
+            folder.tell_missing(error.reasons)
+            raise error from cause
 
     def _singly(
         self, folder: SeriesFolder, missing: list[str], uids: frozenset[str], lost: set[str]
@@ -180,26 +201,30 @@ class Retrieval:
     def _one(self, folder: SeriesFolder, uid: str, uids: frozenset[str], lost: set[str]) -> None:
         try:
             with closing(self._ask(f"{_series_path(self._ref)}/instances/{uid}")) as answer:
-                self._read(answer, folder, uids)
-        except NotFoundError as error:
-            lost.add(uid)
-            self._reason = error.problem
+                self._read(answer, folder, uids, uid)
         except (BrokenAnswerError, UnexpectedAnswerError) as error:
-            self._reason = error.problem
-        except StoreFailedError as error:
-            if error.status != 500:  # 500 is about this instance; anything else about the store
-                raise
+            self._tell(uid, error.problem)
+        except (NotFoundError, StoreFailedError) as error:
+            self._tell(uid, error.problem)
+            if not isinstance(error, NotFoundError) and error.status != 500:
+                raise  # 500 is about this instance; anything else about the store
             lost.add(uid)
-            self._reason = error.problem
 
-    def _read(self, answer: requests.Response, folder: SeriesFolder, uids: frozenset[str] | None) -> None:
+    def _tell(self, uid: str | None, why: str) -> None:
+        self._reason = why
+        if uid is not None:
+            self._why[uid] = why
+
+    def _read(
+        self, answer: requests.Response, folder: SeriesFolder, uids: frozenset[str] | None, uid: str | None = None
+    ) -> None:
         """Write the instances of one answer to disk and verify each, the verification a step behind the bytes."""
-        unproven_end = _ends_with_connection(answer)
+        accept = partial(self._accept, folder, uids, uid, _ends_with_connection(answer), _date_of(answer))
         try:
             with Behind() as behind:
                 for part in self._parts(answer):
                     file = self._written(part, folder, behind)
-                    behind.put(partial(self._accept, folder, file, uids, unproven_end))
+                    behind.put(partial(accept, file))
         except MultipartError as error:
             raise BrokenAnswerError(self._ref.store, str(error)) from error
 
@@ -213,11 +238,19 @@ class Retrieval:
                     self._fetched += file.size
         return file
 
-    def _accept(self, folder: SeriesFolder, part: PartialFile, uids: frozenset[str] | None, unproven_end: bool) -> None:
+    def _accept(
+        self,
+        folder: SeriesFolder,
+        uids: frozenset[str] | None,
+        uid: str | None,
+        unproven_end: bool,
+        time: datetime | None,
+        part: PartialFile,
+    ) -> None:
         try:
-            folder.accept(part, uids, unproven_end=unproven_end)
+            folder.accept(part, uids, unproven_end=unproven_end, time=time)
         except NotWholeError as error:
-            self._reason = str(error)
+            self._tell(uid, str(error))
         self._progress("instances", len(folder.instances), None if uids is None else len(uids))
 
     def _ask(self, path: str) -> requests.Response:
@@ -255,6 +288,13 @@ def _ends_with_connection(answer: requests.Response) -> bool:
     headers = answer.headers
     delimited = "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower()
     return not delimited and boundary_of(headers.get("Content-Type", "")) is None
+
+
+def _date_of(answer: requests.Response) -> datetime | None:
+    try:
+        return email.utils.parsedate_to_datetime(answer.headers["Date"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _series_path(ref: SeriesRef) -> str:

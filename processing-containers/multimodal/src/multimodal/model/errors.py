@@ -65,9 +65,15 @@ class RemoteError(MultimodalError):
         What happened and what to do, in one line.
     status : int, optional
         HTTP status of the last answer.
+
+    Attributes
+    ----------
+    series_uid : str
+        The series that was to be fetched, where it was about one.
     """
 
     exit_code = ExitCode.REMOTE
+    series_uid: str = ""
 
     def __init__(self, store: str, problem: str, *, status: int | None = None) -> None:
         self.store = store
