@@ -51,3 +51,9 @@ def test_a_folder_that_cannot_be_written_is_an_error(study: Study, tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot write"):
         study.load(NdjsonFolder(tmp_path / "file"), tmp_path / "m.sqlite", study.groups(1))
+
+
+def test_more_than_one_portion_of_each_type(study: Study, tmp_path: Path) -> None:
+    """The manifest records a type while the next is being read."""
+    report = study.load(NdjsonFolder(tmp_path / "out"), tmp_path / "manifest", study.groups(1100))
+    assert report.created["Patient"] == len(list(NdjsonFolder(tmp_path / "out").resources("Patient"))) == 1100

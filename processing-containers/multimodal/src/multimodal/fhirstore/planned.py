@@ -65,6 +65,8 @@ class Planned:
         self._database = manifest.database
         self._database.executescript(SCHEMA)
         self._bodies = Bodies()
+        # Once, before anything is read: sqlite replaces no function while a statement is active.
+        self._database.create_function("body_at", 2, self._bodies.get)
         self._is_first = False
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)  # by type, how many of each change
 
@@ -121,7 +123,6 @@ class Planned:
         """Note in the manifest that all changed resources of a type are stored."""
         number = self._manifest.run
         contribution = "body_at(at, size)" if kind in SHARED else "NULL"
-        self._database.create_function("body_at", 2, self._bodies.get)
         with self._database:
             if number and not self._is_first:
                 self._database.execute(
