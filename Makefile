@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help env demo up down test check format lock stage bench clean
+.PHONY: help env demo up down test check format lock stage conformance bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ lock: env  ## resolve pyproject.toml anew into requirements.lock (hashes, no add
 
 stage: env  ## put the wheel and the files each image needs into its build context (git-ignored)
 	@bash extension-chart/stage.sh
+
+conformance: env  ## measure the IBSI phantoms anew and write docs/conformance-ibsi.md
+	@$(BIN)/python -m tests.radiomics.conformance
 
 bench: env  ## measure each figure that the README quotes
 	@$(BIN)/python -m bench

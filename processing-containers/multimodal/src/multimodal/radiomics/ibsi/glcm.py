@@ -11,6 +11,7 @@ from multimodal.radiomics.ibsi.voxels import Voxels, directions
 
 Matrices = NDArray[np.float64]
 MOST_ENTRIES = 80_000_000  # 640 MB
+AT_ONCE = 4_000_000  # entries whose features are made in one pass: several arrays of this size stand beside each other
 
 
 def cooccurrences(voxels: Voxels, by_slice: bool) -> Matrices:
@@ -50,6 +51,9 @@ def glcm_features(counts: Matrices) -> Stack:
     Joint maximum (IBSI 3.6.1, GYBY) to second measure of information correlation (3.6.25, JN9H). A matrix without
     entries has NaN for each.
     """
+    if counts.size > AT_ONCE and len(counts) > 1:
+        halves = [glcm_features(half) for half in np.array_split(counts, 2)]
+        return {name: np.concatenate([half[name] for half in halves]) for name in halves[0]}
     total = counts.sum(axis=(1, 2), keepdims=True)
     p = counts / total
     levels = np.arange(1, counts.shape[1] + 1, dtype=np.float64)
