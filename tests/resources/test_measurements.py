@@ -13,7 +13,7 @@ from multimodal.resources.body_structure import body_structure
 from multimodal.resources.checks import check_resource
 from multimodal.resources.device import device, device_id
 from multimodal.resources.measured_roi import MeasuredRoi
-from multimodal.resources.measurements import feature_observations
+from multimodal.resources.measurements import feature_class, feature_observations
 from multimodal.resources.outcomes import operation_outcome
 from multimodal.resources.shapes import validate
 
@@ -164,6 +164,28 @@ def test_the_device_names_its_settings() -> None:
     assert width["valueQuantity"][0]["value"] == 25
     assert label["type"]["coding"][0]["code"] == "x.label"
     assert odd["valueCode"] == [{"text": "inf"}]  # JSON has no infinity
+
+
+def test_components_hold_the_same_in_one_observation_per_class() -> None:
+    group, shape, glcm = built(layout="components")
+    assert [m["reference"] for m in group["hasMember"]] == [f"Observation/{one['id']}" for one in (shape, glcm)]
+    assert [len(one["component"]) for one in (shape, glcm)] == [1, 1]
+    assert all("valueQuantity" not in one for one in (shape, glcm))
+    by_feature = built()[1:]
+    for one, alone in zip((shape, glcm), by_feature, strict=True):
+        [component] = one["component"]
+        assert component["code"] == alone["code"]
+        assert component["valueQuantity"] == alone["valueQuantity"]
+        assert validate(one) == []
+        assert check_resource(one) == []
+    [aggregation] = glcm["component"][0]["extension"]
+    assert aggregation["valueCodeableConcept"] == by_feature[1]["method"]
+    assert {shape["id"], glcm["id"]}.isdisjoint(one["id"] for one in by_feature)
+
+
+def test_the_class_of_a_feature_is_told_by_its_name() -> None:
+    names = ["original_glcm_JointEntropy", "original_cm_contrast_3D_avg", "wavelet-HHL_firstorder_Mean"]
+    assert [feature_class(name) for name in names] == ["original_glcm", "original_cm", "wavelet-HHL_firstorder"]
 
 
 def test_a_place_that_is_no_uid_is_refused() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from multimodal.model.features import Feature
 from multimodal.resources.body_structure import body_structure_id
 from multimodal.resources.measured_roi import MeasuredRoi
 from multimodal.resources.systems import (
+    AGGREGATION,
     BY_SCHEME,
     DCM,
     MASK_INSTANCE,
@@ -26,11 +27,18 @@ from multimodal.terminology.radiomics_codes import (
     ibsi_feature_codes,
 )
 
+Layout = Literal["members", "components"]
+
 
 def feature_observations(
-    roi: MeasuredRoi, features: Sequence[Feature], *, failure: str = "", remarks: Sequence[str] = ()
+    roi: MeasuredRoi,
+    features: Sequence[Feature],
+    *,
+    failure: str = "",
+    remarks: Sequence[str] = (),
+    layout: Layout = "members",
 ) -> list[dict[str, Any]]:
-    """Return the Observations of one ROI: the group first, then one for each feature.
+    """Return the Observations of one ROI: the group first, then one for each feature or class of features.
 
     Parameters
     ----------
@@ -43,6 +51,9 @@ def feature_observations(
         ("not started or not completed"), and no Observation without a value is made.
     remarks : sequence of str
         What a reader of the values should know, e.g. ``touches the image border``.
+    layout : {'members', 'components'}
+        One Observation for each feature, or one for each class with a component for each feature: a fifteenth of the
+        resources, but found by ``component-code`` and ``component-code-value-quantity`` only.
 
     Notes
     -----
@@ -50,7 +61,7 @@ def feature_observations(
     written in R4; ``derivedFrom`` rather than ``partOf`` leads to the ImagingStudy, which the German MII
     profiles allow as well.
     """
-    measured = [] if failure else [_feature(roi, feature) for feature in features]
+    measured = [] if failure else _measured(roi, features, layout)
     group: dict[str, Any] = {
         "resourceType": "Observation",
         "id": roi.observation_id(),
@@ -67,6 +78,44 @@ def feature_observations(
         group["valueCodeableConcept"] = {**(_concept(*roi.finding) if roi.finding else {}), "text": roi.name}
         group["hasMember"] = [{"reference": f"Observation/{one['id']}"} for one in measured]
     return [group, *measured]
+
+
+def _measured(roi: MeasuredRoi, features: Sequence[Feature], layout: Layout) -> list[dict[str, Any]]:
+    if layout == "members":
+        return [_feature(roi, feature) for feature in features]
+    classes: dict[str, list[Feature]] = {}
+    for feature in features:
+        classes.setdefault(feature_class(feature.name), []).append(feature)
+    return [_class(roi, name, found) for name, found in classes.items()]
+
+
+def feature_class(name: str) -> str:
+    """Return image and class of a feature by its name: ``original_glcm_Contrast`` is ``original_glcm``."""
+    return "_".join(name.split("_", 2)[:2])
+
+
+def _class(roi: MeasuredRoi, name: str, features: Sequence[Feature]) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "id": roi.observation_id(f"class {name}"),
+        "extension": _place(roi),
+        "status": "final",
+        "category": [_imaging(), _concept(SCT, "122869004", "Measurement procedure")],
+        "code": {**_concept(DCM, "126010", "Imaging Measurements"), "text": f"Radiomics features: {name}"},
+        **_context(roi),
+        "component": [_component(feature) for feature in features],
+    }
+
+
+def _component(feature: Feature) -> dict[str, Any]:
+    component: dict[str, Any] = {
+        "code": {"coding": _codings(feature), "text": feature.display},
+        "valueQuantity": {"value": feature.value, "unit": feature.unit, "system": UCUM, "code": feature.unit},
+    }
+    if feature.aggregation:  # a component has no method of its own
+        method = _concept(IBSI_SYSTEM, feature.aggregation, AGGREGATIONS.get(feature.aggregation, ""))
+        component["extension"] = [{"url": AGGREGATION, "valueCodeableConcept": method}]
+    return component
 
 
 def _feature(roi: MeasuredRoi, feature: Feature) -> dict[str, Any]:

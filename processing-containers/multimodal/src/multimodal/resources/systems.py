@@ -15,6 +15,7 @@ OWN = "https://kaapana-multimodal.github.io/fhir"
 RADIOMICS_CONFIGURATION = f"{OWN}/sid/radiomics-config"
 RADIOMICS_SETTING = f"{OWN}/CodeSystem/radiomics-setting"
 SEGMENT_NUMBER = f"{OWN}/StructureDefinition/dicom-segment-number"
+AGGREGATION = f"{OWN}/StructureDefinition/radiomics-aggregation"
 SOURCE_SERIES = f"{OWN}/StructureDefinition/dicom-source-series-uid"
 # Extensions of the German Medical Informatics Initiative, module Imaging (R4): the mask's series and instance.
 MASK_SERIES = (

@@ -20,6 +20,8 @@ from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import Profile, RoiResult, engine_version, write_features_csv
+from multimodal.radiomics.wide import WideRow, parquet, wide_rows
+from multimodal.resources.measurements import Layout
 from multimodal.resources.outcomes import operation_outcome
 from multimodal.workflows.loading import load_into
 from multimodal.workflows.measure_rois import MeasuredMask, measure_rois, with_reading
@@ -57,6 +59,7 @@ def extract_radiomics(
     dicom: DicomWeb | None = None,
     patients: ScannedPatients | None = None,
     reading: Reading = _USUAL,
+    layout: Layout = "members",
     processes: int = 1,
     progress: Progress = silent,
 ) -> WorkflowResult:
@@ -77,6 +80,8 @@ def extract_radiomics(
         Whom the images' Patient IDs mean; needed with `fhir`.
     reading : Reading
         How series and masks become voxels; what differs from the usual is part of the settings' hash.
+    layout : {'members', 'components'}
+        One Observation for each feature, or one for each class of features.
 
     Returns
     -------
@@ -92,7 +97,8 @@ def extract_radiomics(
     if fhir is not None and (patients is None or not patients.system):
         raise ConfigurationError("name the identifier system of the Patient IDs: patient_system of the image store")
     profile = with_reading(profile, reading)
-    run = _Run(profile, reading, out_dir, fhir, bucket, dicom, patients or ScannedPatients(""), processes, progress)
+    whose = patients or ScannedPatients("")
+    run = _Run(profile, reading, layout, out_dir, fhir, bucket, dicom, whose, processes, progress)
     for done, pair in enumerate(pairs, start=1):
         run.measure(pair)
         progress("series", done, len(pairs))
@@ -105,6 +111,7 @@ class _Run:
 
     profile: Profile
     reading: Reading
+    layout: Layout
     out_dir: Path
     fhir: Target | None
     bucket: Bucket | None
@@ -116,6 +123,7 @@ class _Run:
     issues: list[Issue] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     tables: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    wide: dict[str, list[WideRow]] = field(default_factory=lambda: defaultdict(list))
 
     def measure(self, pair: SeriesFolders) -> None:
         """Measure one pair; what cannot be measured becomes an issue, and the other pairs go on."""
@@ -171,10 +179,15 @@ class _Run:
         self.tables[mask_series] += lines  # a mask series may have been drawn on several image series
         content = "".join([header, *self.tables[mask_series]]).encode()
         file.write_bytes(content)
-        key = f"features/{mask_series}/{self.profile.sha256}.csv"
-        if self.bucket is not None and not (self.bucket.exists(key) and self.bucket.read(key) == content):
-            self.bucket.write(key, content)
-            self.counts["feature tables written"] += 1
+        self.wide[mask_series] += wide_rows(volume, results, self.profile)
+        if self.bucket is None:
+            return
+        wide = parquet(self.wide[mask_series]) if self.wide[mask_series] else b""
+        for suffix, table in (("csv", content), ("parquet", wide)):
+            key = f"features/{mask_series}/{self.profile.sha256}.{suffix}"
+            if table and not (self.bucket.exists(key) and self.bucket.read(key) == table):
+                self.bucket.write(key, table)
+                self.counts["feature tables written"] += suffix == "csv"
 
     def _write_resources(self, volume: Volume, mask_series: str, results: list[RoiResult]) -> None:
         if self.fhir is None:
@@ -186,7 +199,7 @@ class _Run:
         patient = self.patients.ref(volume.patient_id)
         groups = (
             replace(group, resources=[self.patients.told(volume.patient_id, resource) for resource in group.resources])
-            for group in measured_groups(volume, results, self.profile, patient)
+            for group in measured_groups(volume, results, self.profile, patient, self.layout)
         )
         # A value that this run could not measure any more must not stay beside the others.
         scope = f"{volume.series_uid}/{mask_series}/{self.profile.sha256}"

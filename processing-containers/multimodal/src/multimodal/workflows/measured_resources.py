@@ -14,12 +14,16 @@ from multimodal.resources.dicom_times import fhir_datetime
 from multimodal.resources.imaging_patient import imaging_patient
 from multimodal.resources.imaging_study import bare_imaging_study
 from multimodal.resources.measured_roi import MeasuredRoi
-from multimodal.resources.measurements import feature_observations
+from multimodal.resources.measurements import Layout, feature_observations
 from multimodal.resources.systems import BY_SCHEME
 
 
 def measured_groups(
-    volume: Volume, results: Sequence[RoiResult], profile: Profile, patient: PatientRef
+    volume: Volume,
+    results: Sequence[RoiResult],
+    profile: Profile,
+    patient: PatientRef,
+    layout: Layout = "members",
 ) -> Iterator[Group]:
     """Yield for each ROI its Observations, with what they point to: Patient, ImagingStudy, Device, BodyStructure.
 
@@ -37,7 +41,7 @@ def measured_groups(
         failure = result.failure.message if result.failure else ""
         # what was left out, cut or resampled of the series belongs beside the numbers
         remarks = (*result.flags, *volume.warnings)
-        observations = feature_observations(roi, result.features, failure=failure, remarks=remarks)
+        observations = feature_observations(roi, result.features, failure=failure, remarks=remarks, layout=layout)
         yield Group(
             [*shared, body_structure(roi), *observations], origin=f"{volume.series_uid} {roi.mask_sop_uid} {roi.name}"
         )
