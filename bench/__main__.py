@@ -5,7 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("import_rows", "read_xlsx", "suggest", "load_fhir", "workbook", "pull_series", "radiomics_rois", "demo")
+BENCHMARKS = (
+    "import_rows",
+    "read_xlsx",
+    "suggest",
+    "load_fhir",
+    "workbook",
+    "pull_series",
+    "radiomics_rois",
+    "ibsi_region",
+    "demo",
+)
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull
 
 from multimodal.radiomics.mesh import Surface
 
@@ -19,17 +19,23 @@ def oriented(surface: Surface) -> NDArray[np.float64]:
 
     Notes
     -----
-    IBSI 3.1.19 (ZH1A) and 3.1.20 (IQYR) give no reference values and leave the method open. The least box shares at
-    least two edges with the hull; one that shares a face is found for each face by its flattened hull's edges.
+    IBSI 3.1.19 (ZH1A) and 3.1.20 (IQYR) give no reference values and leave the method open. A box across a direction
+    holds at least the hull's shadow times its height, so directions go by that product, and end where it is no less
+    than the best box.
     """
     corners = surface.corners
-    normals = np.unique(np.round(_upward(surface.hull.equations[:, :3]), 9), axis=0)
+    normals = np.unique(_upward(surface.hull.equations[:, :3]), axis=0)
     heights = np.ptp(corners @ normals.T, axis=0)
+    bounds = heights * _shadows(surface, normals)
+    planes = _planes(normals)
     best, least = aligned(corners), float(np.prod(aligned(corners)))
-    for normal, height in zip(normals, heights, strict=True):
-        width, length = _least_rectangle(_flattened(corners, normal))
-        if width * length * height < least:
-            best, least = np.array([height, width, length]), float(width * length * height)
+    for place in np.argsort(bounds):
+        if bounds[place] >= least:
+            break
+        rectangle = _least_rectangle(corners @ planes[place])
+        volume = float(heights[place] * np.prod(rectangle))
+        if volume < least:
+            best, least = np.array([heights[place], *rectangle]), volume
     return best
 
 
@@ -46,22 +52,26 @@ def _upward(normals: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(rounded * np.sign(leading), dtype=np.float64)
 
 
-def _flattened(corners: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Project onto the plane across `normal`."""
-    across = np.cross(normal, np.eye(3)[np.argmin(np.abs(normal))])
-    across /= np.linalg.norm(across)
-    return np.asarray(corners @ np.stack([across, np.cross(normal, across)], axis=1), dtype=np.float64)
+def _shadows(surface: Surface, normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area of the hull seen along each of `normals`: each triangle is seen once from either side."""
+    triangles = surface.hull.points[surface.hull.simplices]
+    doubled = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    return np.asarray(np.abs(normals @ doubled.T).sum(axis=1) / 4, dtype=np.float64)
+
+
+def _planes(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each of `normals` two unit vectors across it and each other, 3 x 2."""
+    across = np.cross(normals, np.eye(3)[np.argmin(np.abs(normals), axis=1)])
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    return np.stack([across, np.cross(normals, across)], axis=2)
 
 
 def _least_rectangle(points: NDArray[np.float64]) -> tuple[float, float]:
     """Return width and length of the least rectangle around points in a plane: it lies along an edge of their hull."""
-    try:
-        hull = points[ConvexHull(points).vertices]
-    except QhullError:  # all on one line
-        return 0.0, float(np.linalg.norm(np.ptp(points, axis=0)))
-    edges = np.roll(hull, -1, axis=0) - hull
-    edges /= np.linalg.norm(edges, axis=1, keepdims=True)
-    along = np.ptp(hull @ edges.T, axis=0)
-    across = np.ptp(hull @ np.stack([-edges[:, 1], edges[:, 0]]), axis=0)
-    best = int(np.argmin(along * across))
-    return float(along[best]), float(across[best])
+    hull = ConvexHull(points)  # a hull in space has no side that is a line
+    outward = hull.equations[:, :2]
+    along = np.stack([-outward[:, 1], outward[:, 0]], axis=1)
+    places = points[hull.vertices] @ np.concatenate([outward, along]).T
+    widths, lengths = np.split(places.max(axis=0) - places.min(axis=0), 2)
+    best = int(np.argmin(widths * lengths))
+    return float(widths[best]), float(lengths[best])
