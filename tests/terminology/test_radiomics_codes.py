@@ -9,7 +9,13 @@ import pytest
 
 from multimodal.model.errors import ConfigurationError
 from multimodal.radiomics.engine import _classes
-from multimodal.terminology.radiomics_codes import feature_code, feature_codes, read_codes
+from multimodal.terminology.radiomics_codes import (
+    feature_code,
+    feature_codes,
+    ibsi_feature_codes,
+    read_codes,
+    read_ibsi_codes,
+)
 from multimodal.terminology.units import unit as parse_unit
 
 HEAD = "name,ibsi_code,short_code,display,family,aggregation,unit,unit_ct,alternative,note"
@@ -78,3 +84,42 @@ def test_a_mistake_is_named_with_its_line(line: str, problem: str) -> None:
 def test_other_columns_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="expected the columns"):
         read_codes(["name,code", "a,b"])
+
+
+IBSI_HEAD = "tag,ibsi_code,short_code,display,family,unit,unit_ct,alternative,note"
+IBSI_GOOD = "cm_joint_entr,TU9B,,Joint Entropy of GLCM,LFYI,1,1,,"
+
+
+def test_every_feature_of_ibsi_is_there_once_for_each_aggregation() -> None:
+    codes = ibsi_feature_codes()
+    assert len(codes) == 79 + 41 * 6 + 54 * 3
+    assert sum(code.ibsi_code is not None for code in codes.values()) == len(codes)
+    by_meaning = {(code.scheme, code.short_code, code.aggregation) for code in codes.values()}
+    assert len(by_meaning) == len(codes)  # what a DICOM reader sees names one value
+    assert set(codes).isdisjoint(feature_codes())
+    for unit in {unit for code in codes.values() for unit in (code.unit, code.unit_ct)}:
+        assert parse_unit(unit).code == unit
+
+
+def test_both_tables_call_the_same_quantity_alike() -> None:
+    ibsi = {code.ibsi_code: code for code in ibsi_feature_codes().values()}
+    for code in feature_codes().values():
+        if code.ibsi_code in ibsi:
+            other = ibsi[code.ibsi_code]
+            assert (code.display, code.unit, code.unit_ct) == (other.display, other.unit, other.unit_ct)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (IBSI_GOOD.replace("TU9B", ""), "not an IBSI code"),
+        (IBSI_GOOD.replace("cm_joint_entr", "JointEntropy"), "not a tag"),
+        (IBSI_GOOD.replace("TU9B,", "TU9B,more-than-sixteen-characters"), "more than 16 characters"),
+        (IBSI_GOOD.replace(",1,1,", ",1,,"), "no unit_ct"),
+        (f"{IBSI_GOOD}\n{IBSI_GOOD}", "is there twice"),
+    ],
+)
+def test_a_mistake_in_the_ibsi_table_is_named_with_its_line(line: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        read_ibsi_codes(["# comment", IBSI_HEAD, *line.splitlines()])
+    assert caught.value.line == 2 + len(line.splitlines())

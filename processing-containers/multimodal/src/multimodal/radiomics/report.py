@@ -154,7 +154,12 @@ def _group(
             name=engine_version(profile).split()[0],
             version=engine_version(profile).split()[1],
             # some readers keep only the first parameter: the one that identifies the others comes first
-            parameters=[f"settings sha256:{profile.sha256}", f"profile {profile.name}", profile.discretisation],
+            parameters=[
+                f"settings sha256:{profile.sha256}",
+                f"profile {profile.name}",
+                *([profile.discretisation] if profile.discretisation else []),
+                *([f"intensity-volume histogram {profile.volume_histogram}"] if profile.volume_histogram else []),
+            ],
         ),
         measurements=[_measurement(feature) for feature in result.features],
     )
