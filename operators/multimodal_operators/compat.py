@@ -40,6 +40,20 @@ def get_ref_series(dag: Any, *, input_operator: Any) -> Any:
     return PlainGetRefSeriesOperator(dag=dag, input_operator=input_operator, trigger_rule="none_failed")
 
 
+def send_series(dag: Any, *, input_operator: Any) -> Any:
+    """Return the step that sends the series of the batch to the internal archive; skipped where none were laid there.
+
+    The platform's own step fails where it finds no image, so it must not run after a step that had nothing to do.
+    """
+    if ON_KAAPANA:
+        from kaapana.operators.DcmSendOperator import DcmSendOperator
+
+        return DcmSendOperator(dag=dag, name="dcmsend", input_operator=input_operator, level="element")
+    from multimodal_operators.send_series_operator import PlainDcmSendOperator
+
+    return PlainDcmSendOperator(dag=dag, input_operator=input_operator)
+
+
 def clean(dag: Any) -> list[Any]:
     """Return the step that removes a run's folder, in a list; elsewhere the list is empty and the folder stays."""
     if not ON_KAAPANA:

@@ -24,7 +24,14 @@ else:
     from kaapana.blueprints.kaapana_global_variables import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION
     from kaapana.operators.KaapanaBaseOperator import KaapanaBaseOperator as ContainerOperator
 
-__all__ = ["DEFAULT_REGISTRY", "KAAPANA_BUILD_VERSION", "ON_KAAPANA", "ContainerOperator", "store_secrets"]
+__all__ = [
+    "DEFAULT_REGISTRY",
+    "KAAPANA_BUILD_VERSION",
+    "ON_KAAPANA",
+    "ContainerOperator",
+    "outside_access",
+    "store_secrets",
+]
 
 
 def store_secrets() -> list[Any]:
@@ -44,6 +51,17 @@ def store_secrets() -> list[Any]:
     except ImportError:
         return [_secret_variable(name, key) for name, key in SECRET_KEYS.items()]
     return [Secret("env", name, STORES_SECRET, key, optional=True) for name, key in SECRET_KEYS.items()]
+
+
+def outside_access() -> dict[str, Any]:
+    """Return what lets a pod of Kaapana reach stores outside the cluster; a plain Airflow ignores it.
+
+    Notes
+    -----
+    The label opens the project's network policy. The proxy is the stores file's to name: calls do not read the pod's
+    proxy variables. A new dict each time, since the operator adds to it.
+    """
+    return {"labels": {"network-access-external-ips": "true"}}
 
 
 def _secret_variable(name: str, key: str) -> Any:

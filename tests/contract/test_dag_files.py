@@ -133,13 +133,16 @@ def test_nothing_runs_by_the_clock(on_plain: dict[str, Any]) -> None:
 
 def test_what_follows_a_skipped_task_still_runs(on_kaapana: dict[str, Any]) -> None:
     for dag in on_kaapana.values():
-        assert all(task["rule"] == "none_failed" for task in dag["tasks"].values() if task["upstream"])
+        followers = {name: task["rule"] for name, task in dag["tasks"].items() if task["upstream"]}
+        # Kaapana's own step fails where nothing was laid into the batch: it is skipped with what would have done so.
+        assert followers.pop("dcmsend", "all_success") == "all_success"
+        assert set(followers.values()) <= {"none_failed"}
 
 
 def test_every_task_of_ours_states_image_memory_and_secret(on_kaapana: dict[str, Any]) -> None:
     for dag in on_kaapana.values():
         for task_id, task in dag["tasks"].items():
-            if task_id in {"get-input", "get-ref-series", "workflow-cleaner"}:
+            if task_id in {"get-input", "get-ref-series", "dcmsend", "workflow-cleaner"}:
                 continue  # Kaapana's own
             assert re.fullmatch(r"registry\.example/kaapana/multimodal(-radiomics)?:0\.6\.0", task["image"])
             assert task["memory"]

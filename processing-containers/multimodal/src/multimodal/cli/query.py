@@ -1,0 +1,93 @@
+"""``multimodal query``: which series a store has, and their registration by reference."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from multimodal.bucket import open_bucket
+from multimodal.cli.ends import bucket_option, errors_option, tell
+from multimodal.cli.options import project_option, stores_option
+from multimodal.dicomweb import DicomWeb, open_dicomweb
+from multimodal.host.progress import ShownProgress
+from multimodal.index.documents import Arrival
+from multimodal.index.series_index import SeriesIndex
+from multimodal.model.dicom_json import text, whole_number
+from multimodal.model.exit_codes import ExitCode
+from multimodal.transport.stores import Stores, load_stores
+from multimodal.workflows.external_series import Selection
+from multimodal.workflows.import_dicomweb import Reference, import_by_reference
+
+_COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDescription")
+
+
+@click.command("query")
+@click.option("--store", "store_name", required=True, help="Name of a dicomweb store in the stores file.")
+@click.option("--patient", help="Only this Patient ID; * and ? stand for other signs.")
+@click.option("--study", help="Only this Study Instance UID.")
+@click.option("--date", help="Only studies of this day or span, e.g. 20240101-20241231.")
+@click.option("--modality", help="Only this modality, e.g. CT.")
+@click.option("--series", "series_uids", multiple=True, help="Only this Series Instance UID; may be repeated.")
+@click.option("--all", "everything", is_flag=True, help="All series of the store.")
+@click.option("--register", is_flag=True, help="Write a document for each series into the index, by reference.")
+@click.option("--complete", is_flag=True, help="With --register: documents of the instances, and thumbnails.")
+@click.option("--dataset", default="", help="With --register: the dataset that the series become part of.")
+@click.option("--licence", default="", help="With --register: under which the images may be used.")
+@click.option("--index", default="search", show_default=True, help="The index of series documents (opensearch).")
+@bucket_option
+@errors_option
+@stores_option
+@project_option
+def command(
+    store_name: str, patient: str | None, study: str | None, date: str | None, modality: str | None,
+    series_uids: tuple[str, ...], everything: bool, register: bool, complete: bool, dataset: str, licence: str,
+    index: str, bucket: str, errors_file: Path | None, stores_file: Path | None, project: str,
+) -> int:  # fmt: skip
+    """List the series of a store, or register them by reference: the images stay there, the index says where."""
+    filters = {"PatientID": patient, "StudyInstanceUID": study, "StudyDate": date, "Modality": modality}
+    selection = Selection({key: value for key, value in filters.items() if value}, series_uids, everything)
+    stores = load_stores(stores_file, project=project)
+    with open_dicomweb(stores.get(store_name, "dicomweb")) as dicom:
+        if not register:
+            return _listed(dicom, selection)
+        reference = Reference(Arrival(datetime.now(UTC), project, dataset), licence, complete)
+        return _registered(dicom, selection, stores, (index, bucket), reference, errors_file)
+
+
+def _listed(dicom: DicomWeb, selection: Selection) -> int:
+    """Print a line for each series, tab-separated, then how many there are to standard error."""
+    modalities: Counter[str] = Counter()
+    instances = 0
+    click.echo("\t".join((*_COLUMNS, "Instances")))
+    for series in selection.find(dicom):
+        count = whole_number(series, "NumberOfSeriesRelatedInstances")
+        instances += count or 0
+        modalities[text(series, "Modality") or "?"] += 1
+        cells = (" ".join(text(series, keyword).split()) for keyword in _COLUMNS)
+        click.echo("\t".join((*cells, "" if count is None else str(count))))
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(modalities.items()))
+    click.echo(f"{modalities.total()} series ({kinds or 'none'}), {instances} instances", err=True)
+    return int(ExitCode.DONE if modalities else ExitCode.NOTHING)
+
+
+def _registered(
+    dicom: DicomWeb,
+    selection: Selection,
+    stores: Stores,
+    ends: tuple[str, str],
+    reference: Reference,
+    errors_file: Path | None,
+) -> int:
+    with SeriesIndex(stores.get(ends[0], "opensearch")) as documents, ShownProgress() as progress:
+        result = import_by_reference(
+            dicom,
+            selection,
+            index=documents,
+            bucket=open_bucket(stores.get(ends[1])),
+            reference=reference,
+            progress=progress,
+        )
+    return tell(result, errors_file)

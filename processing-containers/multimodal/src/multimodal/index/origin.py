@@ -1,0 +1,37 @@
+"""Where the images of a series lie: in the platform's own archive, or by reference in a named store.
+
+A reference is a document whose file meta attributes name the store: Source Application Entity Title (0002,0016), which
+has room for 16 characters, and Source Presentation Address (0002,0026), the name as the stores file has it. Neither an
+address nor a login stands in a document: whoever reads it needs the stores file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TITLE = "00020016 SourceApplicationEntityTitle_keyword"
+ADDRESS = "00020026 SourcePresentationAddress_keyword"
+LICENCE = "00000000 Licence_keyword"
+# Only a document made of an instance names one.
+_INSTANCE = "00080018 SOPInstanceUID_keyword"
+_TITLE_LENGTH = 16
+
+
+def origin_fields(store: str, licence: str = "") -> dict[str, str]:
+    """Return what a document says of the store that its series lies in, and under which licence it may be used."""
+    found = {TITLE: store[:_TITLE_LENGTH], ADDRESS: store}
+    return {**found, LICENCE: licence} if licence else found
+
+
+def store_of(document: Mapping[str, Any]) -> str:
+    """Return the name of the store that a referenced series lies in; empty for one of the platform's own archive."""
+    return str(document.get(ADDRESS) or "")
+
+
+def is_complete(document: Mapping[str, Any]) -> bool:
+    """Say whether a document was made of an instance, and not of what a search told of the series."""
+    return _INSTANCE in document
+
+
+ORIGIN_FIELDS = (ADDRESS, _INSTANCE)

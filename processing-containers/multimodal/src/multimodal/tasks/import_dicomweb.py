@@ -1,0 +1,33 @@
+"""Task ``import-dicomweb``: series of an external store, registered by reference."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from multimodal.dicomweb import open_dicomweb
+from multimodal.host.context import TaskContext
+from multimodal.index.documents import Arrival
+from multimodal.index.series_index import SeriesIndex
+from multimodal.model.results import Status, WorkflowResult
+from multimodal.tasks.fetch_external import selection
+from multimodal.workflows.import_dicomweb import Reference, import_by_reference
+
+
+def run(context: TaskContext) -> WorkflowResult:
+    """Write the documents of the selected series; with copies there is nothing to register."""
+    form = context.form
+    if form["mode"] != "reference":
+        return WorkflowResult(Status.NOTHING)
+    arrival = Arrival(datetime.now(UTC), context.conf.project, form.get("aetitle") or "")
+    with (
+        open_dicomweb(context.stores.get(form["store"], "dicomweb")) as dicom,
+        SeriesIndex(context.stores.get("search", "opensearch")) as index,
+    ):
+        return import_by_reference(
+            dicom,
+            selection(context),
+            index=index,
+            bucket=context.bucket,
+            reference=Reference(arrival, form.get("licence") or "", bool(form["complete"])),
+            progress=context.progress,
+        )
