@@ -159,3 +159,17 @@ def test_a_report_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot write the report"):
         write_reports(report(), report_dir=tmp_path / "file", bucket=FolderBucket(tmp_path / "b"), run_id="r1")
+
+
+def test_a_cell_that_holds_a_letter_does_not_fill_the_page() -> None:
+    (row,) = reasons_of(Issue("E101", "m", row=2, column="w", value="x" * 40_000, suggestion="correct the cell"))
+    assert len(row[3]) < 300
+    assert "(40,000 characters)" in row[3]
+
+
+def test_the_first_findings_are_not_all_of_one_reason() -> None:
+    many = [Issue("E201", "m", row=row, column="sex", value="x", suggestion="s") for row in range(2, 60)]
+    late = Issue("E101", "the late one", row=99, column="w", value="y", suggestion="s")
+    page = report_page(ImportReport("x", WorkflowResult(Status.PARTIAL, {}, [], [*many, late], {}, {})))
+    assert "E101: the late one" in page
+    assert "39 more in errors.csv" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,6 +17,7 @@ from multimodal.workflows.report_html import Chip, Prose, Short, folded, section
 
 _SHOWN = 20
 _EXAMPLES = 3
+_OF_A_REASON = 5
 _LOOKED_AT = 1_000  # findings of one reason, for examples that differ
 # Suggestions that quote the cell differ from row to row; beyond so many of one column they are no longer told apart.
 _MOST_REASONS = 200
@@ -89,7 +91,7 @@ def _reasons(report: ImportReport) -> str:
 def _first(findings: Findings, masking: Masking) -> str:
     if not findings.open:
         return ""
-    shown = list(islice(findings.of(State.NEW, State.PERSISTING), _SHOWN))
+    shown = list(islice(_varied(findings.of(State.NEW, State.PERSISTING)), _SHOWN))
     told = bool(findings.before)
     head = [*(["state"] if told else []), "row", "column", "value", "problem"]
     rows = [
@@ -106,6 +108,20 @@ def _first(findings: Findings, masking: Masking) -> str:
             f"`{findings.ledger}` and write there who and why."
         )
     return section(title, table(head, rows), note.strip())
+
+
+def _varied(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield findings, first a few of each reason: the twentieth of a kind tells nothing new."""
+    times: Counter[tuple[str, str]] = Counter()
+    others = []
+    for finding in islice(findings, _LOOKED_AT * _SHOWN):
+        reason = (finding.issue.code, finding.issue.column)
+        times[reason] += 1
+        if times[reason] <= _OF_A_REASON:
+            yield finding
+        elif len(others) < _SHOWN:
+            others.append(finding)
+    yield from others
 
 
 def _where(issue: Issue) -> list[str]:

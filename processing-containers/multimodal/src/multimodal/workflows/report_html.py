@@ -52,7 +52,7 @@ class Prose(str):
     @property
     def html(self) -> str:
         """The sentence as HTML."""
-        return _CODE.sub(r"<code>\1</code>", escape(self))
+        return _CODE.sub(r"<code>\1</code>", escape(_cut(self)))
 
 
 class Chip(str):
@@ -124,7 +124,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 _LONG = 50  # characters; a column with such texts is not to become a narrow pillar
+_LONGEST = 400  # characters of a cell that are shown; the rest is in the CSV files
+
+
+def _cut(text: str) -> str:
+    """Return a text of bearable length: somebody's cell may hold a whole letter."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-40:]} ({len(text):,} characters)"
 
 
 def _html(value: Any) -> str:
-    return value.html if isinstance(value, (Prose, Chip, Short)) else escape(str(value))
+    return value.html if isinstance(value, (Prose, Chip, Short)) else escape(_cut(str(value)))
