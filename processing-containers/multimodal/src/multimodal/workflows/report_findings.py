@@ -113,7 +113,7 @@ def _first(findings: Findings, masking: Masking) -> str:
 def _varied(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield findings, first a few of each reason: the twentieth of a kind tells nothing new."""
     times: Counter[tuple[str, str]] = Counter()
-    others = []
+    others = list[Finding]()
     for finding in islice(findings, _LOOKED_AT * _SHOWN):
         reason = (finding.issue.code, finding.issue.column)
         times[reason] += 1
