@@ -65,6 +65,7 @@ class DicomWebServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        self._http.handle_error = lambda *_: None  # type: ignore[method-assign] # a client that has had enough hangs up
         self.closing = threading.Event()
         self.url = f"http://127.0.0.1:{self._http.server_port}/dicom-web"
 

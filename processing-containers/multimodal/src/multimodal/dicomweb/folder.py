@@ -115,8 +115,7 @@ class SeriesFolder:
         self.ref = ref
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-            for left in path.glob("*.part"):
-                left.unlink()
+            self._remove_parts()
             self._manifest = path.joinpath(MANIFEST).open("ab+")
             self._end_last_line()
         self.instances = {found.sop_uid: found for found in self._listed()}
@@ -125,8 +124,13 @@ class SeriesFolder:
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        """Close the list."""
+        """Close the list, and remove what was not given a name."""
         self._manifest.close()
+        self._remove_parts()
+
+    def _remove_parts(self) -> None:
+        for left in self.path.glob("*.part"):
+            left.unlink()
 
     @contextlib.contextmanager
     def part(self, behind: Behind) -> Iterator[PartialFile]:
@@ -140,46 +144,56 @@ class SeriesFolder:
                 os.unlink(path)
             raise
 
-    def accept(
-        self,
-        part: PartialFile,
-        allowed: frozenset[str] | None,
-        *,
-        unproven_end: bool = False,
-        time: datetime | None = None,
-    ) -> PulledInstance | None:
-        """Verify a partial file and give it its name; None where the instance is there already.
+    def verify(self, part: PartialFile, *, unproven_end: bool = False) -> Header:
+        """Return the header of a partial file that is a whole instance of this series.
+
+        Parameters
+        ----------
+        unproven_end : bool
+            Nothing but the file itself can tell whether it is whole.
+
+        Raises
+        ------
+        NotWholeError
+            If it is none; the file is removed.
+        """
+        try:
+            header = _header_of(part, unproven_end)
+            if header.series_uid != self.ref.series_uid:
+                raise NotWholeError(f"an instance of another series came: {header.series_uid}")
+        except NotWholeError:
+            os.unlink(part.path)
+            raise
+        part.start = b""  # many of them may wait for their names
+        return header
+
+    def name(self, part: PartialFile, header: Header, allowed: frozenset[str] | None, time: datetime | None) -> None:
+        """Give a verified file the name of its instance, unless the instance is there already.
 
         Parameters
         ----------
         allowed : frozenset of str, optional
             The SOP Instance UIDs that the series has, where they are known.
-        unproven_end : bool
-            Nothing but the file itself can tell whether it is whole.
         time : datetime, optional
             Of the answer that it came in; now if not given.
 
         Raises
         ------
         NotWholeError
-            If it is not a whole instance of this series; the file is removed.
+            If the series has no such instance; the file is removed.
         """
-        try:
-            header = _header_of(part, unproven_end)
-            self._check_membership(header, allowed)
-        except NotWholeError:
-            os.unlink(part.path)
-            raise
+        uid = header.sop_uid
         with self._lock, _writing(self.path):  # several connections may bring the same one
-            if header.sop_uid in self.instances:
+            if uid in self.instances or (allowed is not None and uid not in allowed):
                 os.unlink(part.path)
-                return None
-            path = self.path / f"{header.sop_uid}.dcm"
+                if uid in self.instances:
+                    return
+                raise NotWholeError(f"an instance came that the series does not list: {uid}")
+            path = self.path / f"{uid}.dcm"
             os.replace(part.path, path)
-            instance = PulledInstance(header.sop_uid, path, part.size, part.sha256)
+            instance = PulledInstance(uid, path, part.size, part.sha256)
             self._list(instance, time or datetime.now(UTC))
-            self.instances[header.sop_uid] = instance
-        return instance
+            self.instances[uid] = instance
 
     def drop(self, sop_uid: str) -> None:
         """Remove an instance that was pulled earlier and is no longer part of the series."""
@@ -196,12 +210,6 @@ class SeriesFolder:
             common = {"series": self.ref.series_uid, "store": self.ref.store, "time": now}
             lines = ({**common, "uid": uid, "reason": why} for uid, why in sorted(reasons.items()))
             path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-
-    def _check_membership(self, header: Header, allowed: frozenset[str] | None) -> None:
-        if header.series_uid != self.ref.series_uid:
-            raise NotWholeError(f"an instance of another series came: {header.series_uid}")
-        if allowed is not None and header.sop_uid not in allowed:
-            raise NotWholeError(f"an instance came that the series does not list: {header.sop_uid}")
 
     def _list(self, instance: PulledInstance, time: datetime) -> None:
         line = {

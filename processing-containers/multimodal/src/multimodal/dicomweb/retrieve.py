@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from multimodal.dicomweb.folder import MANIFEST, PartialFile, PulledInstance, Se
 from multimodal.dicomweb.multipart import MultipartError, Part, boundary_of, read_parts
 from multimodal.dicomweb.profiles import Profile
 from multimodal.dicomweb.qido import Qido
-from multimodal.dicomweb.verify import NotWholeError
+from multimodal.dicomweb.verify import Header, NotWholeError
 from multimodal.model.errors import RemoteError
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
@@ -66,10 +66,13 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """How many instances a series holds, or which."""
+    """How many instances a series holds, or which; one of the two is known."""
 
     count: int | None
-    uids: frozenset[str]
+    uids: frozenset[str] | None
+
+    def is_met_by(self, uids: Set[str]) -> bool:
+        return len(uids) == self.count if self.uids is None else uids == self.uids
 
 
 class Retrieval:
@@ -93,6 +96,9 @@ class Retrieval:
         self._fetched = 0
         self._reason = ""
         self._why: dict[str, str] = {}
+        self._listing: Future[_Expected] | None = None
+        # What came before the list of the series did: verified, and not yet known to belong to it.
+        self._waiting: list[tuple[PartialFile, Header, datetime | None]] = []
         self._lock = threading.Lock()
 
     def run(self) -> PullReport:
@@ -123,7 +129,7 @@ class Retrieval:
             else:
                 # What the series should hold is asked while it comes in; without an answer no folder is made.
                 beside = stack.enter_context(ThreadPoolExecutor(1))
-                asked = beside.submit(self._expected)
+                self._listing = asked = beside.submit(self._expected)
                 opened: list[SeriesFolder] = []
 
                 def open_folder() -> SeriesFolder:
@@ -133,8 +139,9 @@ class Retrieval:
                 self._whole_series(open_folder)
                 expected = asked.result()
                 folder = opened[0] if opened else open_folder()
-            if folder.instances.keys() != expected.uids and len(folder.instances) != expected.count:
-                self._the_rest(folder, expected.uids or self._uids())
+                self._name_waiting(folder, expected.uids)
+            if not expected.is_met_by(folder.instances.keys()):
+                self._the_rest(folder, self._uids(to_an_empty_page=True) if expected.uids is None else expected.uids)
             folder.tell_missing({})
             instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
             self._progress("instances", len(instances), len(instances))
@@ -148,10 +155,13 @@ class Retrieval:
             return _Expected(None, self._uids())
         if count == 0:
             raise SeriesNotFoundError(self._ref.store, self._ref.series_uid)
-        return _Expected(count, frozenset())
+        return _Expected(count, None)
 
-    def _uids(self) -> frozenset[str]:
-        uids = self._qido.instance_uids(self._ref)
+    def _uids(self, *, to_an_empty_page: bool = False) -> frozenset[str]:
+        qido = self._qido
+        if to_an_empty_page:  # something is not as the profile says: a short page may not be the last either
+            qido = Qido(self._session, replace(self._profile, short_page_ends=False))
+        uids = qido.instance_uids(self._ref)
         if not uids:
             raise SeriesNotFoundError(self._ref.store, self._ref.series_uid)
         return uids
@@ -248,10 +258,24 @@ class Retrieval:
         part: PartialFile,
     ) -> None:
         try:
-            folder.accept(part, uids, unproven_end=unproven_end, time=time)
+            header = folder.verify(part, unproven_end=unproven_end)
+            if self._listing is not None and not self._listing.done():
+                self._waiting.append((part, header, time))
+                return
+            allowed = uids if self._listing is None else self._listing.result().uids
+            folder.name(part, header, allowed, time)
         except NotWholeError as error:
             self._tell(uid, str(error))
         self._progress("instances", len(folder.instances), None if uids is None else len(uids))
+
+    def _name_waiting(self, folder: SeriesFolder, uids: frozenset[str] | None) -> None:
+        self._listing = None
+        for part, header, time in self._waiting:
+            try:
+                folder.name(part, header, uids, time)
+            except NotWholeError as error:
+                self._tell(None, str(error))
+        self._waiting.clear()
 
     def _ask(self, path: str) -> requests.Response:
         for accept in self._profile.accept:
