@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def test_suggest_then_check(folder: Path) -> None:
     done = multimodal("suggest", "table.csv", "-o", "draft.yaml", folder=folder)
     assert done.returncode == 0, done.stderr
-    assert "3 of 5 columns proposed, 2 left to decide; draft in draft.yaml" in done.stdout
+    assert "3 of 5 columns proposed, 4 TODO left to decide, in lines 10, 15, 17, 19; draft in draft.yaml" in done.stdout
     assert multimodal("suggest", "table.csv", "-o", "draft.yaml", folder=folder).returncode == 2
     checked = multimodal("check", "draft.yaml", folder=folder)
     assert checked.returncode == 2

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from multimodal.drafting import decided, draft_yaml, scalar
+from multimodal.drafting import decided, draft_yaml, open_lines, scalar
 from multimodal.mapping import load_mapping, run_mapping
 from multimodal.mapping.document import Document
 from multimodal.workflows.check_mapping import find_todos
@@ -134,3 +134,44 @@ def test_an_idc_table_with_its_index(tmp_path: Path) -> None:
 @given(st.recursive(st.text(max_size=20), lambda inner: st.dictionaries(st.text(max_size=10), inner, max_size=3)))
 def test_whatever_is_written_is_read_back(value: object) -> None:
     assert YAML(typ="safe", pure=True).load(f"x: {scalar(value)}\n")["x"] == value
+
+
+def titled_workbook(file: Path, title: list[str]) -> Path:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Ambulanz"
+    header = ["Patienten-ID", "Visitendatum", "Gewicht [kg]"]
+    for row in (title, header, ["A1", "2024-01-02", 80.5], ["A1", "2024-02-02", 81], ["A2", "2024-03-02", 64]):
+        sheet.append(row)
+    book.save(file)
+    return file
+
+
+def test_a_title_above_the_header_is_left_out(tmp_path: Path) -> None:
+    table = titled_workbook(tmp_path / "titled.xlsx", ["Ambulanz, Stand 01.11.2024"])
+    suggestion = suggest_mapping([table], system="urn:test:pid")
+    assert "  # row 2 names the columns; what stands above is left out\n" in suggestion.text
+    assert any("row 2" in note for note in suggestion.draft.notes)
+    (tmp_path / "draft.yaml").write_text(suggestion.text, encoding="utf-8")
+    mapping = load_mapping(tmp_path / "draft.yaml")
+    assert mapping.forms[0].key == ("Patienten-ID", "Visitendatum")
+    assert sum(len(result.resources) for result in run_mapping(mapping, [table])) == 5
+
+
+def test_two_header_rows_are_proposed_together(tmp_path: Path) -> None:
+    table = titled_workbook(tmp_path / "two.xlsx", ["Patient", "", "Messung"])
+    text = suggest_mapping([table]).text
+    assert "  sheets: {Ambulanz: {header_row: [1, 2]}}\n" in text
+    assert "Messung Gewicht [kg]" in text
+    assert "  sheets: {Ambulanz: {header_row: 2}}\n" in suggest_mapping([table], header_row=(2,)).text
+
+
+def test_every_todo_is_counted_with_its_line(cohort: Path, tmp_path: Path) -> None:
+    file = tmp_path / "draft.yaml"
+    file.write_text(suggest_mapping([cohort]).text, encoding="utf-8")
+    lines = [todo.line for todo in find_todos(file)]
+    assert open_lines(file.read_text(encoding="utf-8")) == lines
+    assert f"{len(lines)} TODO left to decide, in lines {lines[0]}, {lines[1]}." in file.read_text(encoding="utf-8")

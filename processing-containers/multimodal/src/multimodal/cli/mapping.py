@@ -33,11 +33,14 @@ def command() -> None:
 @click.option("--type", "source_type", default="", help="csv, xlsx, redcap, odm, idc; else found by the file.")
 @click.option("--id", "id_", default="", help="Id of the mapping; else the name of the file.")
 @click.option("--system", default="", help="Identifier system of the patients, e.g. urn:my-hospital:pid.")
+@click.option(
+    "--header-row", default="", help="Row of the column names in the sheets: 2, or 1,2; else it is looked for."
+)
 @click.option("-o", "--output", type=_file, help="Write the draft here; else it is printed.")
 @click.option("--force", is_flag=True, help="Overwrite a draft that is there already.")
 def suggest(
     files: tuple[Path, ...], dictionary: Path | None, sheets: tuple[str, ...], source_type: str, id_: str,
-    system: str, output: Path | None, force: bool,
+    system: str, header_row: str, output: Path | None, force: bool,
 ) -> None:  # fmt: skip
     """Propose a mapping for tables that have none.
 
@@ -47,13 +50,24 @@ def suggest(
     if output is not None and output.exists() and not force:
         raise ConfigurationError("there is a file already; add --force to write over it", file=output)
     suggestion = suggest_mapping(
-        files, dictionary=dictionary, sheets=sheets, source_type=source_type, id_=id_, system=system
-    )
+        files, dictionary=dictionary, sheets=sheets, source_type=source_type, id_=id_, system=system,
+        header_row=_header_rows(header_row),
+    )  # fmt: skip
     if output is None:
         click.echo(suggestion.text, nl=False)
         return
     write_text(output, suggestion.text)
-    mapping_shown.show_draft(suggestion.draft, output)
+    mapping_shown.show_draft(suggestion.draft, suggestion.text, output)
+
+
+def _header_rows(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.strip("[] ").split(",")] if text.strip() else []
+    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 1000 for part in parts):
+        raise ConfigurationError(f"--header-row: {text!r} is no row; give a number such as 2, or two rows as 1,2")
+    rows = tuple(map(int, parts))
+    if rows and rows != tuple(range(rows[0], rows[0] + len(rows))):
+        raise ConfigurationError(f"--header-row: the rows of a header follow each other, e.g. 1,2; not {text}")
+    return rows
 
 
 @command.command("check")
@@ -100,6 +114,9 @@ def preview(mapping: Path, files: tuple[Path, ...], rows: int, html: Path | None
 @click.option("--update", is_flag=True, help="Write what comes out as the new expectation.")
 def test(mappings: Path, studies: tuple[str, ...], update: bool) -> int:
     """Run the tests in MAPPINGS/tests: <study>/input through <study>.yaml has to give <study>/expected.
+
+    The name of the folder is that of the mapping file: tests/asthma is held to asthma.yaml. Without arguments all
+    tests in mappings/tests are run.
 
     MAPPINGS is a folder of mappings (default: mappings); in its place the name of a study may stand.
     """

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from multimodal.drafting import Draft
+from multimodal.drafting import Draft, open_lines, told_open
 from multimodal.model.exit_codes import ExitCode
 from multimodal.workflows.check_mapping import CheckResult, Problem, Todo
 from multimodal.workflows.mapping_tests import StudyTest
@@ -22,13 +22,14 @@ _SHOWN = 20
 _TOLD = {"inexact": "mapped inexactly", "text": "kept as text", "otherwise": "not in the table", "dropped": "dropped"}
 
 
-def show_draft(draft: Draft, output: Path) -> None:
+def show_draft(draft: Draft, text: str, output: Path) -> None:
     """Print what a draft proposes and what it leaves open."""
     total, open_ = len(draft.proposals), draft.undecided
-    click.echo(f"{total - open_} of {total} columns proposed, {open_} left to decide; draft in {output}")
+    click.echo(f"{total - open_} of {total} columns proposed, {told_open(open_lines(text))}; draft in {output}")
     for note in draft.notes[:_SHOWN]:
         click.echo(f"note: {note}")
-    click.echo(f"next: decide the TODO lines, then multimodal mapping check {output} FILE...")
+    first = "decide the TODO lines" if open_lines(text) else "read every line"
+    click.echo(f"next: {first}, then multimodal mapping check {output} FILE...")
 
 
 def show_todos(mapping: Path, todos: Sequence[Todo], *, as_json: bool) -> None:
@@ -80,7 +81,8 @@ def _show_problems(problems: Sequence[Problem]) -> None:
         rows = ", ".join(map(str, problem.rows)) + ("…" if problem.count > len(problem.rows) > 0 else "")
         table.add_row(*map(_plain, (problem.code, place, f"{problem.count:,}", rows, problem.message)))
     Console(highlight=False).print(table)
-    click.echo(f"{sum(problem.count for problem in problems):,} problems{_more(len(problems))}")
+    total = sum(problem.count for problem in problems)
+    click.echo(f"{total:,} problem{'' if total == 1 else 's'}{_more(len(problems))}")
 
 
 def show_preview(preview: Preview) -> None:

@@ -17,7 +17,10 @@ def decided(draft: Draft) -> Draft:
 
 def _table(table: DraftedTable) -> DraftedTable:
     key = table.key if table.key_certain else ()
-    return dataclasses.replace(table, proposals=[_proposal(one) for one in table.proposals], key=key, key_certain=True)
+    return dataclasses.replace(
+        table, proposals=[_proposal(one) for one in table.proposals], key=key, key_certain=True,
+        header_doubt="",
+    )  # fmt: skip
 
 
 def _proposal(proposal: Proposal) -> Proposal:

@@ -12,6 +12,8 @@ from multimodal.drafting.proposals import TODO, Proposal
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./%+-]*(?: [A-Za-z0-9_./%+-]+)*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
 _WIDTH = 118
+_SHOWN = 20  # line numbers
+_OPEN = re.compile(rf"""['"]{TODO}: """)
 
 
 def draft_yaml(draft: Draft, *, id_: str, system: str = "") -> str:
@@ -26,9 +28,7 @@ def draft_yaml(draft: Draft, *, id_: str, system: str = "") -> str:
     system : str
         Identifier system of the patients; empty: the draft asks for it.
     """
-    lines = [
-        "# yaml-language-server: $schema=./fhirmap.schema.json",
-        *_head(draft),
+    body = [
         "fhirmap: 1",
         f"id: {scalar(id_)}",
         *_source(draft),
@@ -37,7 +37,25 @@ def draft_yaml(draft: Draft, *, id_: str, system: str = "") -> str:
         *_columns(draft),
         "unmapped: error",
     ]
-    return "\n".join(lines) + "\n"
+    above = ["# yaml-language-server: $schema=./fhirmap.schema.json", *_head(draft, [])]
+    open_ = [number + len(above) for number in open_lines("\n".join(body))]
+    return "\n".join([above[0], *_head(draft, open_), *body]) + "\n"
+
+
+def open_lines(text: str) -> list[int]:
+    """Return the number of the line of each TODO that a draft leaves to a person; comments are free."""
+    lines = enumerate(text.split("\n"), start=1)
+    found = [(number, line) for number, line in lines if not line.lstrip().startswith("#")]
+    return [number for number, line in found for _ in _OPEN.findall(line)]
+
+
+def told_open(open_: Sequence[int]) -> str:
+    """Return how many TODO are left, and their lines."""
+    if not open_:
+        return "no TODO left to decide"
+    lines = list(dict.fromkeys(open_))
+    shown = ", ".join(map(str, lines[:_SHOWN])) + (f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else "")
+    return f"{len(open_)} TODO left to decide, in line{'s' if len(lines) > 1 else ''} {shown}"
 
 
 def scalar(value: object) -> str:
@@ -60,10 +78,10 @@ def _escaped(text: str) -> str:
     return f'"{safe}"'
 
 
-def _head(draft: Draft) -> Iterator[str]:
+def _head(draft: Draft, todos: Sequence[int]) -> Iterator[str]:
     total, open_ = len(draft.proposals), draft.undecided
     names = ", ".join(_comment(file.name) for file in draft.files)
-    yield f"# Draft for {names}: {total - open_} of {total} columns proposed, {open_} to decide."
+    yield f"# Draft for {names}: {total - open_} of {total} columns proposed; {told_open(todos)}."
     yield "# Read every line. `multimodal mapping check` fails as long as a TODO is left."
     if any(table.rows == SAMPLE for table in draft.tables):
         yield f"# Only the first {SAMPLE:,} rows of each table were looked at."
@@ -78,8 +96,8 @@ def _source(draft: Draft) -> Iterator[str]:
     only = draft.tables[0] if len(draft.tables) == 1 else None
     if only is not None and only.key:
         yield from _key(only, "  ")
-    if only is not None and only.name and draft.source_type == "xlsx":
-        yield f"  sheets: {scalar({only.name: {'header_row': 1}})}"
+    if draft.source_type == "xlsx":
+        yield from _sheets(draft)
     formats = _formats(draft)
     if formats:
         yield "  # of all dates in the table; ISO 8601 is always read"
@@ -90,6 +108,20 @@ def _source(draft: Draft) -> Iterator[str]:
     if missing:
         yield "  # texts that seem to stand for a missing value; drop: the cell is as good as empty"
         yield f"  missing: {scalar(missing)}"
+
+
+def _sheets(draft: Draft) -> Iterator[str]:
+    """Yield where the sheets have their header; of several only those that have it elsewhere than in the first row."""
+    several = len(draft.tables) > 1
+    tables = [table for table in draft.tables if table.name and (not several or _header_of(table) != 1)]
+    if not tables:
+        return
+    yield from (f"  # {_comment(table.header_why)}" for table in tables if table.header_why)
+    yield f"  sheets: {scalar({table.name: {'header_row': _header_of(table)} for table in tables})}"
+
+
+def _header_of(table: DraftedTable) -> object:
+    return f"{TODO}: {table.header_doubt}" if table.header_doubt else table.header_row
 
 
 def _key(table: DraftedTable, indent: str) -> Iterator[str]:

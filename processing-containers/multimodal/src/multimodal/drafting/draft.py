@@ -42,6 +42,10 @@ class DraftedTable:
         Texts that stand for missing values -> reason to propose.
     rows : int
         Rows that were looked at.
+    header_row : int or tuple of int
+        Where the names of the columns stand in the sheet.
+    header_why, header_doubt : str
+        What to say of it; and what a person has to decide, empty where nothing.
     """
 
     name: str
@@ -51,6 +55,9 @@ class DraftedTable:
     effective: str = ""
     missing: dict[str, str] = field(default_factory=dict)
     rows: int = 0
+    header_row: int | tuple[int, ...] = 1
+    header_why: str = ""
+    header_doubt: str = ""
 
     @property
     def patient(self) -> str:

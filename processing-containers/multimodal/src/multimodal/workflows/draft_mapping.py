@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import orjson
 
 from multimodal.bucket import Bucket
-from multimodal.drafting import Draft, decided, draft_yaml
+from multimodal.drafting import Draft, decided, draft_yaml, open_lines, told_open
 from multimodal.model.errors import ConfigurationError, MultimodalError
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.workflows.draft_page import draft_page
@@ -105,7 +105,8 @@ def _result(suggestion: Suggestion, key: str) -> WorkflowResult:
         "columns to decide": draft.undecided,
         "rows looked at": sum(table.rows for table in draft.tables),
     }
-    told = f"the draft is in the bucket: {key}; decide its TODO lines, then pick it in import-clinical"
+    left = told_open(open_lines(suggestion.text))
+    told = f"the draft is in the bucket: {key}; {left}; decide them, then pick it in import-clinical"
     return WorkflowResult(
         Status.DONE,
         counts=counts,

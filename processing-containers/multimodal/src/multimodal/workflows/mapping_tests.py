@@ -156,9 +156,15 @@ def _write(path: Path, text: str) -> None:
 def _text_difference(path: Path, made: str) -> Iterator[str]:
     """Yield the lines that only one of both has; the order of a row's issues does not count."""
     known = path.read_text(encoding="utf-8") if path.is_file() else ""
-    first, second = sorted(known.splitlines()[1:]), sorted(made.splitlines()[1:])
+    first, second = (sorted(text.splitlines()[1:], key=_numeric) for text in (known, made))
     lines = list(unified_diff(first, second, n=0, lineterm=""))
     yield from (f"{path.name} {line}" for line in lines[2:] if not line.startswith("@@"))
+
+
+def _numeric(line: str) -> tuple[int, str]:
+    """Return what puts lines into the order of their rows: row 10 after row 9."""
+    row = line.partition(",")[0]
+    return (int(row) if row.isascii() and row.isdigit() else 0), line
 
 
 def _resource_differences(path: Path, made: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from multimodal.tables.errors import EmptyTableError
 from multimodal.tables.read import read_tables, source_types
 from multimodal.tables.redcap_fields import REQUIRED, column_names
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
-from multimodal.tables.xlsx_book import StreamedBook
+from multimodal.tables.xlsx_header import FoundHeader, find_header, open_book
+from multimodal.tables.xlsx_source import XlsxSource
 
 _REDCAP = b"projectredcap.org"
 _HEAD = 4096
@@ -39,6 +40,7 @@ def suggest_mapping(
     source_type: str = "",
     id_: str = "",
     system: str = "",
+    header_row: tuple[int, ...] = (),
 ) -> Suggestion:
     """Propose a mapping for `files`.
 
@@ -56,6 +58,8 @@ def suggest_mapping(
         Id of the mapping; by default from the name of the first file.
     system : str
         Identifier system of the patients.
+    header_row : tuple of int
+        Row or rows of the names of the columns, in all sheets; found by their first rows where empty.
 
     Raises
     ------
@@ -72,36 +76,55 @@ def suggest_mapping(
     options = _idc_options(files[0], dictionary) if type_ == "idc" and dictionary is not None else {}
     spec = SourceSpec(type=type_, dictionary=dictionary, options=options)
     notes: list[str] = []
-    tables = [table for file in files for table in _tables(file, spec, sheets, notes)]
+    layouts = {file: _layouts(file, sheets, header_row) for file in files} if type_ == "xlsx" else {}
+    tables = [table for file in files for table in _tables(file, spec, layouts.get(file, {}), notes)]
     draft = draft_tables(tables, source_type=type_, dictionary=dictionary.name if dictionary else "", options=options)
     draft.notes = [*dict.fromkeys(draft.notes), *notes]
+    _say_headers(draft, {name: found for sheets_ in layouts.values() for name, found in sheets_.items()})
     return Suggestion(draft, draft_yaml(draft, id_=id_ or mapping_id(files), system=system), dictionary)
 
 
-def _tables(file: Path, spec: SourceSpec, sheets: Sequence[str], notes: list[str]) -> Iterator[Table]:
-    """Yield the tables of a file; of a workbook with several sheets all but the empty ones, unless some are named."""
-    names = list(sheets) or (_visible_sheets(file) if file.suffix.lower() == ".xlsx" else [])
-    several = bool(sheets) or len(names) > 1  # the only sheet of a workbook need not be named
-    if several and not sheets:
-        names = [name for name in names if _has_rows(file, name, spec, notes)]
-    chosen = {name: SheetSpec() for name in names} if several else {}
+def _layouts(file: Path, sheets: Sequence[str], header_row: tuple[int, ...]) -> dict[str, FoundHeader]:
+    """Return the sheets of a workbook that are to be read, with where their header seems to stand."""
+    if not file.is_file():
+        return {}
+    book = open_book(file)
+    names = {name.strip(): name for name in book.names if sheets or name not in book.hidden}
+    chosen = [name.strip() for name in sheets] or list(names)
+    if header_row:
+        return dict.fromkeys(chosen, FoundHeader(header_row))
+    return {name: find_header(book.sheet(names[name])) if name in names else FoundHeader() for name in chosen}
+
+
+def _tables(file: Path, spec: SourceSpec, layouts: Mapping[str, FoundHeader], notes: list[str]) -> Iterator[Table]:
+    """Yield the tables of a file; of a workbook with several sheets all but the empty ones."""
+    chosen = {name: SheetSpec(_row(found)) for name, found in layouts.items()}
+    if len(chosen) > 1:
+        chosen = {name: layout for name, layout in chosen.items() if _has_rows(file, name, layout, spec, notes)}
     yield from read_tables(file, replace(spec, sheets=chosen))
 
 
-def _has_rows(file: Path, sheet: str, spec: SourceSpec, notes: list[str]) -> bool:
+def _has_rows(file: Path, sheet: str, layout: SheetSpec, spec: SourceSpec, notes: list[str]) -> bool:
     try:
-        read_tables(file, replace(spec, sheets={sheet: SheetSpec()}))
+        read_tables(file, replace(spec, sheets={sheet: layout}))
     except EmptyTableError as error:
         notes.append(f"left out: {error}")
         return False
     return True
 
 
-def _visible_sheets(file: Path) -> list[str]:
-    if not file.is_file():
-        return []
-    book = StreamedBook(file)
-    return [name.strip() for name in book.names if name not in book.hidden]
+def _row(found: FoundHeader) -> int | tuple[int, ...]:
+    return found.rows if len(found.rows) > 1 else found.rows[0]
+
+
+def _say_headers(draft: Draft, layouts: Mapping[str, FoundHeader]) -> None:
+    for table in draft.tables:
+        found = layouts.get(table.name)
+        if found is None:
+            continue
+        table.header_row, table.header_why, table.header_doubt = _row(found), found.why, found.doubt
+        if found.why or found.doubt:
+            draft.notes.append(f"sheet {table.name!r}: {found.why or f'header_row is left to decide: {found.doubt}'}")
 
 
 def _type_of(file: Path, dictionary: Path | None) -> str:
@@ -112,7 +135,7 @@ def _type_of(file: Path, dictionary: Path | None) -> str:
         return "redcap" if _REDCAP in head else "odm"
     if dictionary is not None:
         return "idc" if set(_IDC_INDEX) <= set(_header(dictionary)) else "redcap"
-    return "xlsx" if file.suffix.lower() == ".xlsx" else "csv"
+    return "xlsx" if file.suffix.lower() in XlsxSource.suffixes else "csv"
 
 
 def is_dictionary(file: Path) -> bool:
