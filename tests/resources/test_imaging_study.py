@@ -119,3 +119,11 @@ def test_the_patient_carries_the_identifier_and_no_more() -> None:
 @pytest.mark.parametrize(("sex", "gender"), [("M", "male"), ("F", "female"), ("O", "other"), ("", None), ("X", None)])
 def test_a_dicom_sex_as_a_fhir_gender(sex: str, gender: str | None) -> None:
     assert dicom_gender(sex) == gender
+
+
+def test_the_store_s_endpoint_stands_at_the_study_and_at_each_series() -> None:
+    endpoint = {"reference": "Endpoint/n1"}
+    study = imaging_study(STUDY, [CT, SEG], PATIENT, endpoint=endpoint)
+    assert study["endpoint"] == [endpoint]
+    assert all(series["endpoint"] == [endpoint] for series in study["series"])
+    assert check_resource(study) == []

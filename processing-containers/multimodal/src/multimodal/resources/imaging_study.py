@@ -23,6 +23,7 @@ def imaging_study(
     series: Iterable[DicomJson],
     patient: PatientRef,
     instances: Mapping[str, Sequence[DicomJson]] | None = None,
+    endpoint: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the `ImagingStudy <https://hl7.org/fhir/R4/imagingstudy.html>`_ of a DICOM study.
 
@@ -36,14 +37,19 @@ def imaging_study(
         Whose study it is.
     instances : mapping of str to sequence of mapping, optional
         By Series Instance UID, the instances to list (those of SEG, SR and RTSTRUCT series).
+    endpoint : mapping, optional
+        Reference to the Endpoint of the store that told of them; it stands at each series too, since the series of
+        one study may lie in several stores.
     """
     uid = check_uid(text(study, "StudyInstanceUID"))
-    listed = sorted((_series(one, instances or {}) for one in series), key=_place)
+    endpoints = [dict(endpoint)] if endpoint else []
+    listed = sorted((_series(one, instances or {}, endpoints) for one in series), key=_place)
     counts = [one.get("numberOfInstances") for one in listed]
     modalities = sorted({one["modality"]["code"] for one in listed})
     resource: dict[str, Any] = {
         **bare_imaging_study(uid, patient),
         "modality": [{"system": DCM, "code": code} for code in modalities],
+        "endpoint": endpoints,
         "started": fhir_datetime(
             text(study, "StudyDate"), text(study, "StudyTime"), text(study, "TimezoneOffsetFromUTC")
         ),
@@ -70,7 +76,9 @@ def bare_imaging_study(study_uid: str, patient: PatientRef) -> dict[str, Any]:
     }
 
 
-def _series(series: DicomJson, instances: Mapping[str, Sequence[DicomJson]]) -> dict[str, Any]:
+def _series(
+    series: DicomJson, instances: Mapping[str, Sequence[DicomJson]], endpoints: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
     uid = check_uid(text(series, "SeriesInstanceUID"))
     modality = text(series, "Modality") or "OT"  # required in FHIR; OT is DICOM's "other"
     number = whole_number(series, "SeriesNumber")
@@ -83,6 +91,7 @@ def _series(series: DicomJson, instances: Mapping[str, Sequence[DicomJson]]) -> 
             "modality": {"system": DCM, "code": modality},
             "description": text(series, "SeriesDescription"),
             "numberOfInstances": count,
+            "endpoint": [dict(endpoint) for endpoint in endpoints],
             "started": fhir_datetime(
                 text(series, "SeriesDate"), text(series, "SeriesTime"), text(series, "TimezoneOffsetFromUTC")
             ),

@@ -12,6 +12,7 @@ UCUM = "http://unitsofmeasure.org"
 BY_SCHEME = {"SCT": SCT, "DCM": DCM, "UMLS": UMLS}
 
 OWN = "https://kaapana-multimodal.github.io/fhir"
+DICOM_STORE = f"{OWN}/sid/dicom-store"
 RADIOMICS_CONFIGURATION = f"{OWN}/sid/radiomics-config"
 RADIOMICS_SETTING = f"{OWN}/CodeSystem/radiomics-setting"
 SEGMENT_NUMBER = f"{OWN}/StructureDefinition/dicom-segment-number"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from multimodal.bucket import Bucket
@@ -15,12 +15,15 @@ from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
+from multimodal.resources.endpoint import dicomweb_endpoint, endpoint_reference
 from multimodal.resources.imaging_patient import imaging_patient
 from multimodal.resources.imaging_study import MODALITIES_WITH_INSTANCES, imaging_study
+from multimodal.transport.stores import Store
 from multimodal.workflows.loading import load_into
 from multimodal.workflows.scanned_patients import ScannedPatients
 
 SOURCE = "sync-imaging"
+INTERNAL = "pacs"
 _STUDY_FIELDS = (
     "PatientID", "StudyDate", "StudyTime", "TimezoneOffsetFromUTC",
     "StudyDescription",
@@ -38,9 +41,10 @@ def sync_imaging(
     fhir: Target,
     bucket: Bucket | None,
     filters: Mapping[str, str] | None = None,
+    study_uids: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> WorkflowResult:
-    """Write an ImagingStudy for each study of a store, and the Patient it belongs to.
+    """Write an ImagingStudy for each study of a store, the Patient it belongs to, and the store's Endpoint.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ def sync_imaging(
         Keeps the manifest, by which a second run sends nothing.
     filters : mapping of str to str, optional
         Which studies, by DICOM keyword as in QIDO-RS; all where not given.
+    study_uids : sequence of str, optional
+        Of these the named ones alone.
 
     Returns
     -------
@@ -61,21 +67,44 @@ def sync_imaging(
     Notes
     -----
     A Patient another writer made keeps what that writer said; where the scan says otherwise there is a warning.
+    Each store is a writer of its own: of a study that lies in two, both tell their series and their Endpoint, and
+    neither takes away what the other told.
     """
     issues: list[Issue] = []
     counts: Counter[str] = Counter()
-    studies = _studies_of_one_patient(dicom.studies(filters, _STUDY_FIELDS), issues)
+    studies = _studies_of_one_patient(_found(dicom, filters, study_uids), issues)
     if not studies and not issues:
         return WorkflowResult(Status.NOTHING, {"studies": 0})
     groups = _groups(dicom, ScannedPatients.of(dicom.store), studies, issues, counts, progress)
-    report = load_into(fhir, bucket, groups, source=SOURCE)
-    issues += report.refused
+    # First and by itself: a server refuses a study that refers to an Endpoint it does not have yet.
+    store = Group([dicomweb_endpoint(dicom.store.name, dicom.store.url)], origin=f"store {dicom.store.name}")
+    endpoint = load_into(fhir, bucket, [store], source=f"{source_of(dicom.store)}-endpoint")
+    report = load_into(fhir, bucket, groups, source=source_of(dicom.store))
+    issues += [*endpoint.refused, *report.refused]
     return WorkflowResult(
         Status.PARTIAL if issues else Status.DONE,
-        {"studies": counts["studies"], "series": counts["series"], **report.counts(), "resources sent": report.total},
+        {
+            "studies": counts["studies"],
+            "series": counts["series"],
+            **endpoint.counts(),
+            **report.counts(),
+            "resources sent": endpoint.total + report.total,
+        },
         warnings=report.warnings,
         issues=issues,
     )
+
+
+def source_of(store: Store) -> str:
+    """Return the name under which the studies of a store are written: that of the internal archive is the plain one."""
+    return SOURCE if store.name == INTERNAL else f"{SOURCE}-{store.name}"
+
+
+def _found(dicom: DicomWeb, filters: Mapping[str, str] | None, study_uids: Sequence[str] | None) -> Iterator[DicomJson]:
+    if study_uids is None:
+        yield from dicom.studies(filters, _STUDY_FIELDS)
+    for uid in dict.fromkeys(study_uids or ()):
+        yield from dicom.studies({**(filters or {}), "StudyInstanceUID": uid}, _STUDY_FIELDS)
 
 
 def _studies_of_one_patient(found: Iterable[DicomJson], issues: list[Issue]) -> list[DicomJson]:
@@ -134,7 +163,8 @@ def _resources(dicom: DicomWeb, scanned: ScannedPatients, study: DicomJson, uid:
     }
     patient_id = text(study, "PatientID")
     patient = scanned.ref(patient_id)
-    made = [imaging_patient(patient), imaging_study(study, series, patient, instances)]
+    endpoint = endpoint_reference(dicom.store.name, dicom.store.url)
+    made = [imaging_patient(patient), imaging_study(study, series, patient, instances, endpoint)]
     return [scanned.told(patient_id, resource) for resource in made]
 
 
