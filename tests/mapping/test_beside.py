@@ -10,7 +10,7 @@ from tests.mapping.made import mapped, of_type, places
 
 PID = "columns:\n  pid: {patient: id}\n"
 GLUCOSE = PID + (
-    "  x: {observation: 'LNC#1', unit: mmol/L, convert_to: mg/dL, factor: 18.016, low_column: lo, high_column: hi,\n"
+    "  x: {observation: 'DCM#1', unit: mmol/L, convert_to: mg/dL, factor: 18.016, low_column: lo, high_column: hi,\n"
     "      note_column: rem}\n"
     "  lo: {helper: limit}\n  hi: {helper: limit}\n  rem: {helper: remark}\n"
 )
@@ -39,7 +39,7 @@ def test_wrong_limits_cost_only_themselves(tmp_path: Path) -> None:
 
 def test_each_unit_has_its_factor(tmp_path: Path) -> None:
     text = PID + (
-        "  x: {observation: 'LNC#1', unit_column: u, convert_to: mg/dL, factor: {mmol/l: 18.016, umol/L: 0.018016}}\n"
+        "  x: {observation: 'DCM#1', unit_column: u, convert_to: mg/dL, factor: {mmol/l: 18.016, umol/L: 0.018016}}\n"
         "  u: {helper: unit}\n"
     )
     made, issues = mapped(
@@ -61,7 +61,7 @@ def test_each_unit_has_its_factor(tmp_path: Path) -> None:
 )
 def test_dates_that_are_counted(tmp_path: Path, effective: str, table: str, dates: list[str | None]) -> None:
     text = PID + (
-        f"  x: {{observation: 'LNC#1', type: number, effective: {effective}}}\n"
+        f"  x: {{observation: 'DCM#1', type: number, effective: {effective}}}\n"
         "  d: {helper: day, type: date}\n  n: {helper: days, type: integer}\n"
     )
     made, issues = mapped(tmp_path, text, table)
@@ -70,7 +70,7 @@ def test_dates_that_are_counted(tmp_path: Path, effective: str, table: str, date
 
 
 def test_a_month_has_no_day_to_count_from(tmp_path: Path) -> None:
-    text = PID + "  x: {observation: 'LNC#1', effective: {from: d, offset_days: 1}}\n  d: {helper: day, type: date}\n"
+    text = PID + "  x: {observation: 'DCM#1', effective: {from: d, offset_days: 1}}\n  d: {helper: day, type: date}\n"
     made, issues = mapped(tmp_path, text, "pid,x,d\nA,1,2012-07\n")
     assert places(issues) == [(2, "d", "2012-07", "E301")]
     assert "effectiveDateTime" not in of_type(made, "Observation")[0]

@@ -32,7 +32,7 @@ def statements(folder: Path, column: str, table: str) -> tuple[list[dict[str, An
 def test_what_a_tick_becomes(
     tmp_path: Path, makes: str, type_: str, ticked: dict[str, Any], not_ticked: dict[str, Any], date: str
 ) -> None:
-    column = f"{{checkbox: {makes}, options: {{'1': 'SCT#1 \"One\"'}}, effective: day%s}}"
+    column = f"{{checkbox: {makes}, options: {{'1': 'OPS#1 \"One\"'}}, effective: day%s}}"
     table = "pid,day,x___1\nA,2012-07-21,1\nB,2012-07-21,0\nC,2012-07-21,\n"
     made, issues = statements(tmp_path, column % "", table)
     assert issues == []
@@ -49,7 +49,7 @@ def test_what_a_tick_becomes(
 
 
 def test_the_ticked_option_is_the_answer_to_a_question(tmp_path: Path) -> None:
-    column = "{checkbox: observation, code: 'LNC#1 \"Symptoms\"', options: {'1': 'SCT#1', '-1': 'SCT#2'}}"
+    column = "{checkbox: observation, code: 'DCM#1 \"Symptoms\"', options: {'1': 'OPS#1', '-1': 'OPS#2'}}"
     made, issues = statements(tmp_path, column, "pid,day,x___1,x____1\nA,,1,0\nB,,1,1\n")
     assert issues == []
     assert [one["valueCodeableConcept"]["coding"][0]["code"] for one in made] == ["1", "1", "2"]
@@ -58,27 +58,27 @@ def test_the_ticked_option_is_the_answer_to_a_question(tmp_path: Path) -> None:
 
 
 def test_a_missing_option_says_why_there_is_no_answer(tmp_path: Path) -> None:
-    column = "{checkbox: observation, code: 'LNC#1', options: {'1': 'SCT#1'}}"
+    column = "{checkbox: observation, code: 'DCM#1', options: {'1': 'OPS#1'}}"
     made, issues = statements(tmp_path, column, "pid,day,x___1,x___unk,x___nask\nA,,0,1,0\nB,,0,0,1\n")
     assert issues == []
     assert [one["dataAbsentReason"]["coding"][0]["code"] for one in made] == ["unknown"]
 
 
 def test_a_missing_answer_denies_nothing(tmp_path: Path) -> None:
-    column = "{checkbox: condition, options: {'1': 'SCT#1'}, unchecked: absent}"
+    column = "{checkbox: condition, options: {'1': 'OPS#1'}, unchecked: absent}"
     made, issues = statements(tmp_path, column, "pid,day,x___1,x___unk\nA,,0,1\n")
     assert (made, issues) == ([], [])
 
 
 def test_a_tick_without_a_concept_is_reported(tmp_path: Path) -> None:
-    column = "{checkbox: condition, options: {'1': 'SCT#1'}}"
+    column = "{checkbox: condition, options: {'1': 'OPS#1'}}"
     made, issues = statements(tmp_path, column, "pid,day,x___1,x___9\nA,,1,1\nB,,0,0\n")
     assert len(made) == 1
     assert places(issues) == [(2, "x___9", "1", "E201")]
 
 
 def test_what_is_neither_ticked_nor_not_is_reported(tmp_path: Path) -> None:
-    column = "{checkbox: condition, options: {'1': 'SCT#1'}}"
+    column = "{checkbox: condition, options: {'1': 'OPS#1'}}"
     made, issues = statements(tmp_path, column, "pid,day,x___1\nA,,2\nB,,Checked\nC,,Unchecked\n")
     assert len(made) == 1
     assert places(issues) == [(2, "x___1", "2", "E103")]
@@ -94,7 +94,7 @@ def test_the_day_of_a_visit_is_not_the_day_of_an_operation(tmp_path: Path) -> No
     """Only an `effective` of the column itself says when a Procedure was performed."""
     text = (
         "defaults: {effective: day}\n" + PID + "  day: {helper: visit, type: date}\n"
-        "  x: {checkbox: procedure, options: {'1': 'SCT#1'}}\n"
+        "  x: {checkbox: procedure, options: {'1': 'OPS#1'}}\n"
     )
     made, _ = mapped(tmp_path, text, "pid,day,x___1\nA,2012-07-21,1\n")
     assert "performedDateTime" not in of_type(made, "Procedure")[0]

@@ -38,12 +38,12 @@ columns:
   other: {patient: identifier, system: urn:other}
   day: {helper: of the visit, type: date}
   weight: {observation: 'LNC#29463-7 "Body weight"', type: number, unit: kg, range: [20, 300]}
-  hb: {observation: 'LNC#718-7 "100 % Häm"', type: number, unit_column: unit, convert_to: g/dL, method: 'SCT#3'}
+  hb: {observation: 'LNC#718-7 "100 % Häm"', type: number, unit_column: unit, convert_to: g/dL, method: 'OPS#3'}
   unit: {helper: of hb}
   smoking: {observation: 'LNC#72166-2', table: smoke, category: 'OBSCAT#laboratory'}
-  text: {observation: 'LNC#1', type: text, when: 'col("visit") is not none'}
-  seen: {observation: 'LNC#2', type: date, effective: 2012-07}
-  ok: {observation: 'LNC#3', type: boolean, focus: cancer}
+  text: {observation: 'DCM#1', type: text, when: 'col("visit") is not none'}
+  seen: {observation: 'DCM#2', type: date, effective: 2012-07}
+  ok: {observation: 'DCM#3', type: boolean, focus: cancer}
   dx: {condition: {copd: 'SCT#13645005 "COPD"'}, onset: day}
 resources:
   cancer:

@@ -17,7 +17,7 @@ from multimodal.mapping.patterns import Capture, PatternError
 from multimodal.mapping.scope import ExpressionError, Scope
 from multimodal.terminology.translation import TranslationTable, inline_table
 
-STAGES = inline_table([("I", "one"), ("c", 'SCT#1 "One"')], name="stage")
+STAGES = inline_table([("I", "one"), ("c", 'OPS#1 "One"')], name="stage")
 SCOPE = Scope({"a": "a", "b": "b", "no": "no"}, frozenset({"cancer"}), {"stage": STAGES})
 
 

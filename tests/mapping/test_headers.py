@@ -16,7 +16,7 @@ WEIGHT = "  weight: {observation: 'LNC#29463-7 \"Body weight\"', type: number, u
 
 @pytest.mark.parametrize("unmapped", ["error", "warn", "ignore"])
 def test_a_misspelt_column_is_said_once_with_both_names(tmp_path: Path, unmapped: str) -> None:
-    text = PID + "  Smokr: {observation: 'LNC#1'}\n  height_cm: {observation: 'LNC#2'}\n" + f"unmapped: {unmapped}\n"
+    text = PID + "  Smokr: {observation: 'DCM#1'}\n  height_cm: {observation: 'DCM#2'}\n" + f"unmapped: {unmapped}\n"
     said = "the mapping's 'Smokr' is not in the file; the file's 'Smoker' is not in the mapping: did you mean it?"
     table = "pid,Smoker,weight_kg\nA1,x,1\n"
     if unmapped == "error":

@@ -33,7 +33,7 @@ columns:
   dead: {patient: deceased}
   day: {helper: of the visit, type: date}
   weight: {observation: 'LNC#29463-7', type: number, unit: kg}
-  seen: {observation: 'LNC#1', type: date}
+  seen: {observation: 'DCM#1', type: date}
   dx: {condition: {copd: 'SCT#13645005 "COPD"'}, onset: day}
 resources:
   again:

@@ -19,15 +19,15 @@ RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # li
     ("text", "line", "column", "problem"),
     [
         (COLUMN + "colunms: {}\n", 7, 1, "unknown key 'colunms' in the mapping; did you mean 'columns'[?]$"),
-        (COLUMN + "  x: {observation: 'LNC#1', unti: kg}\n", 7, 29, "'unti' in columns.x; did you mean 'unit'[?]$"),
-        (COLUMN + "  x: {observation: 'LNC#1', type: nmuber}\n", 7, 35, "'nmuber' is none of .* mean 'number'[?]$"),
-        (COLUMN + "  x: {observation: 'LNC#1', unit: 5}\n", 7, 35, "5 is not of type \"string\""),
-        (COLUMN + "  x: {obsrevation: 'LNC#1'}\n", 7, 3, "exactly one of .* did you mean 'observation'"),
-        (COLUMN + "  x: {observation: 'LNC#1', type: text, table: {a: b}}\n", 7, 48, "type text takes no table"),
-        (COLUMN + "  x: {observation: 'LNC#1', unit: kg, unit_column: pid}\n", 7, 35, "either unit or unit_column"),
-        (COLUMN + "  x: {observation: 'LNC#1', type: number, convert_to: kg}\n", 7, 55, "needs a unit"),
-        (COLUMN + "  x: {observation: 'LNC#1', method: 'FOO#1'}\n", 7, 37, "unknown code system"),
-        (COLUMN + "  x: {observation: 'LNC#1', effective: 2012-13}\n", 7, 40, "no day of the calendar"),
+        (COLUMN + "  x: {observation: 'DCM#1', unti: kg}\n", 7, 29, "'unti' in columns.x; did you mean 'unit'[?]$"),
+        (COLUMN + "  x: {observation: 'DCM#1', type: nmuber}\n", 7, 35, "'nmuber' is none of .* mean 'number'[?]$"),
+        (COLUMN + "  x: {observation: 'DCM#1', unit: 5}\n", 7, 35, "5 is not of type \"string\""),
+        (COLUMN + "  x: {obsrevation: 'DCM#1'}\n", 7, 3, "exactly one of .* did you mean 'observation'"),
+        (COLUMN + "  x: {observation: 'DCM#1', type: text, table: {a: b}}\n", 7, 48, "type text takes no table"),
+        (COLUMN + "  x: {observation: 'DCM#1', unit: kg, unit_column: pid}\n", 7, 35, "either unit or unit_column"),
+        (COLUMN + "  x: {observation: 'DCM#1', type: number, convert_to: kg}\n", 7, 55, "needs a unit"),
+        (COLUMN + "  x: {observation: 'DCM#1', method: 'FOO#1'}\n", 7, 37, "unknown code system"),
+        (COLUMN + "  x: {observation: 'DCM#1', effective: 2012-13}\n", 7, 40, "no day of the calendar"),
         (COLUMN + "  x: {patient: identifier}\n", 7, 3, "needs its `system`"),
         (COLUMN + "  x: {patient: birthDate, table: {a: b}}\n", 7, 34, "takes no table"),
         (COLUMN + "  x: {helper: a, was: [pid]}\n", 7, 3, "belongs to another column too"),
@@ -47,18 +47,18 @@ RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # li
         (COLUMN + "  x: {ignore: why, helper: what}\n", 7, 3, "exactly one of .* helper and ignore"),
         (COLUMN + "  x: {observation: 'FOO#1', type: number}\n", 7, 20, "unknown code system 'FOO'"),
         (COLUMN + "  x: {observation: 718-7, type: number}\n", 7, 20, "does not fit"),
-        (COLUMN + "  x: {observation: 'LNC#1', type: number, unit: mg per dl}\n", 7, 49, "unknown unit 'mg per dl'"),
-        (COLUMN + "  x: {observation: 'LNC#1', unit: kg, convert_to: m}\n", 7, 51, "kg cannot be converted to m"),
-        (COLUMN + "  x: {observation: 'LNC#1', type: code, table: t}\n", 7, 48, "'t'; known: none; declare it"),
-        (COLUMN + "  x: {observation: 'LNC#1', type: code}\n", 7, 3, "needs a table"),
-        (COLUMN + "  x: {observation: 'LNC#1', table: {a: 'FOO#1'}}\n", 7, 40, "unknown code system 'FOO'"),
-        (COLUMN + "  x: {observation: 'LNC#1', focus: cancer}\n", 7, 36, "unknown resource 'cancer'"),
-        (COLUMN + "  x: {observation: 'LNC#1', member_of: group}\n", 7, 40, "unknown resource 'group'"),
-        (COLUMN + "  x: {observation: 'LNC#1', unit_column: u}\n", 7, 42, "unknown column 'u'"),
-        (COLUMN + "  x: {observation: 'LNC#1', effective: day}\n", 7, 40, "'day' is neither a column nor a date"),
-        (COLUMN + "  x: {observation: 'LNC#1', type: date, format: '%d.%m.%y'}\n", 7, 49, "%y .* century"),
-        (COLUMN + "  x: {observation: 'LNC#1', range: [9, 1]}\n", 7, 36, "ends before it begins"),
-        (COLUMN + "  x: {observation: 'LNC#1', when: 'col(\"y\") > 1'}\n", 7, 35, "unknown column 'y'"),
+        (COLUMN + "  x: {observation: 'DCM#1', type: number, unit: mg per dl}\n", 7, 49, "unknown unit 'mg per dl'"),
+        (COLUMN + "  x: {observation: 'DCM#1', unit: kg, convert_to: m}\n", 7, 51, "kg cannot be converted to m"),
+        (COLUMN + "  x: {observation: 'DCM#1', type: code, table: t}\n", 7, 48, "'t'; known: none; declare it"),
+        (COLUMN + "  x: {observation: 'DCM#1', type: code}\n", 7, 3, "needs a table"),
+        (COLUMN + "  x: {observation: 'DCM#1', table: {a: 'FOO#1'}}\n", 7, 40, "unknown code system 'FOO'"),
+        (COLUMN + "  x: {observation: 'DCM#1', focus: cancer}\n", 7, 36, "unknown resource 'cancer'"),
+        (COLUMN + "  x: {observation: 'DCM#1', member_of: group}\n", 7, 40, "unknown resource 'group'"),
+        (COLUMN + "  x: {observation: 'DCM#1', unit_column: u}\n", 7, 42, "unknown column 'u'"),
+        (COLUMN + "  x: {observation: 'DCM#1', effective: day}\n", 7, 40, "'day' is neither a column nor a date"),
+        (COLUMN + "  x: {observation: 'DCM#1', type: date, format: '%d.%m.%y'}\n", 7, 49, "%y .* century"),
+        (COLUMN + "  x: {observation: 'DCM#1', range: [9, 1]}\n", 7, 36, "ends before it begins"),
+        (COLUMN + "  x: {observation: 'DCM#1', when: 'col(\"y\") > 1'}\n", 7, 35, "unknown column 'y'"),
         (COLUMN + "  x: {patient: gender, table: {m: mann}}\n", 7, 35, "'mann' is no gender"),
         (COLUMN + "  x: {into: cancer.code, type: text}\n", 7, 13, "unknown resource 'cancer'; known: none"),
         (COLUMN + ID, 7, 3, "'pid' stands twice"),
@@ -66,7 +66,7 @@ RESOURCE = COLUMN + "resources:\n  cancer:\n    resourceType: Condition\n"  # li
         (COLUMN + "tables: {t: {file: ../../etc/passwd}}\n", 7, 20, "in the folder of its mapping"),
         (COLUMN + "tables: {t: {map: {a: 'FOO#1'}}}\n", 7, 23, "unknown code system 'FOO'"),
         (COLUMN + "tables: [1]\n", 7, 9, "is not of type \"object\""),
-        (RESOURCE + "    code: '{{ concpet(\"LNC#1\") }}'\n", 10, 11, r"unknown function concpet\(\)"),
+        (RESOURCE + "    code: '{{ concpet(\"DCM#1\") }}'\n", 10, 11, r"unknown function concpet\(\)"),
         (RESOURCE + "    code: '{{ concept(\"FOO#1\") }}'\n", 10, 11, "unknown code system 'FOO'"),
         (RESOURCE + "    code: {text: '{{ col(\"y\") }}'}\n", 10, 18, "unknown column 'y'"),
         (RESOURCE + "    stage: [{assessment: ['{{ ref(\"x\") }}']}]\n", 10, 27, "unknown resource 'x'; known: cancer"),
@@ -119,7 +119,7 @@ def test_mistakes_in_source_and_subject(tmp_path: Path, source: str, subject: st
 
 def test_keys_stay_what_is_written(tmp_path: Path) -> None:
     """YAML 1.1 would turn no and yes into booleans, and 01 into 1."""
-    mapping = mapping_of(tmp_path, COLUMN + "  x: {observation: 'LNC#1', table: {no: N, yes: Y, 01: one, null: nil}}\n")
+    mapping = mapping_of(tmp_path, COLUMN + "  x: {observation: 'DCM#1', table: {no: N, yes: Y, 01: one, null: nil}}\n")
     table = mapping.columns["x"].table
     assert table is not None
     assert list(table.entries) == ["no", "yes", "01", "null"]
@@ -149,10 +149,10 @@ def test_aliases_that_unfold_without_end_are_refused(tmp_path: Path) -> None:
 def test_the_hash_covers_the_tables(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     text = COLUMN + "tables: {t: {file: t.csv}}\n"
-    table.write_text("source,system,code,display,equivalence,comment\n1,SCT,11,One,,\n")
+    table.write_text("source,system,code,display,equivalence,comment\n1,OPS,11,One,,\n")
     first = mapping_of(tmp_path, text)
     assert mapping_of(tmp_path, text).sha256 == first.sha256
-    table.write_text("source,system,code,display,equivalence,comment\n1,SCT,12,One,,\n")
+    table.write_text("source,system,code,display,equivalence,comment\n1,OPS,12,One,,\n")
     assert mapping_of(tmp_path, text).sha256 != first.sha256
 
 

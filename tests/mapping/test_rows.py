@@ -63,7 +63,7 @@ def test_a_row_becomes_a_patient_and_its_observations(tmp_path: Path) -> None:
     ],
 )
 def test_each_type_has_its_element(tmp_path: Path, spec: str, cell: str, element: str | None, value: Any) -> None:
-    text = PID + f"  x: {{observation: 'LNC#1', {spec.replace('unit: 1', 'unit: kg')}}}\n"
+    text = PID + f"  x: {{observation: 'DCM#1', {spec.replace('unit: 1', 'unit: kg')}}}\n"
     resources, issues = mapped(tmp_path, text, f"pid,x\nA1,{cell}\n")
     if element is None:
         assert places(issues) == [(2, "x", "x", "E101")]
@@ -87,7 +87,7 @@ def test_missing_codes_become_a_reason_or_nothing(tmp_path: Path) -> None:
 
 
 def test_a_bad_cell_drops_only_its_value(tmp_path: Path) -> None:
-    text = PID + WEIGHT + "  sex: {patient: gender, table: {m: male}}\n  x: {observation: 'LNC#1', type: integer}\n"
+    text = PID + WEIGHT + "  sex: {patient: gender, table: {m: male}}\n  x: {observation: 'DCM#1', type: integer}\n"
     resources, issues = mapped(tmp_path, text, "pid,weight,sex,x\nA1,heavy,M?,5\n")
     assert places(issues) == [(2, "weight", "heavy", "E101"), (2, "sex", "M?", "E201")]
     assert all(issue.record == "A1" and issue.suggestion for issue in issues)
@@ -187,8 +187,8 @@ TEMPLATE = (
     PID
     + """\
   stage: {helper: of the group}
-  t: {observation: 'LNC#1', table: {'1': T1}, member_of: group, focus: cancer}
-  hist: {into: cancer.code, table: {a: 'SCT#1 "One"'}}
+  t: {observation: 'DCM#1', table: {'1': T1}, member_of: group, focus: cancer}
+  hist: {into: cancer.code, table: {a: 'OPS#1 "One"'}}
   age: {into: cancer.onsetAge, type: age, unit: a}
 tables:
   stage: {map: {I: '1', II: '2'}}
@@ -256,12 +256,12 @@ def test_an_element_that_fhir_does_not_know_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("otherwise", "values", "kind"),
-    [("text", [{"text": "z"}], "text"), ("drop", [], "dropped"), ("'SCT#9 \"Other\"'", ["9"], "otherwise")],
+    [("text", [{"text": "z"}], "text"), ("drop", [], "dropped"), ("'OPS#9 \"Other\"'", ["9"], "otherwise")],
 )
 def test_a_table_says_what_happens_to_other_values(
     tmp_path: Path, otherwise: str, values: list[Any], kind: str
 ) -> None:
-    text = PID + f"  x: {{observation: 'LNC#1', table: t}}\ntables: {{t: {{map: {{a: b}}, otherwise: {otherwise}}}}}\n"
+    text = PID + f"  x: {{observation: 'DCM#1', table: t}}\ntables: {{t: {{map: {{a: b}}, otherwise: {otherwise}}}}}\n"
     run = run_of(tmp_path, text, "pid,x\nA1,z\n")
     resources = dicts(run)
     found = [made["valueCodeableConcept"] for made in of_type(resources, "Observation")]
@@ -385,7 +385,7 @@ def test_sheets_are_forms(tmp_path: Path) -> None:
 
 def test_into_reaches_below_lists_and_takes_plain_numbers(tmp_path: Path) -> None:
     text = PID + (
-        "  summary: {into: 'x.stage[0].summary', table: {I: 'SCT#1 \"One\"'}}\n"
+        "  summary: {into: 'x.stage[0].summary', table: {I: 'OPS#1 \"One\"'}}\n"
         "  text: {into: 'x.note[1].text'}\n"
         "  count: {into: 'y.component[0].valueInteger', type: integer}\n"
         "resources:\n"
@@ -403,14 +403,17 @@ def test_into_reaches_below_lists_and_takes_plain_numbers(tmp_path: Path) -> Non
 
 def test_categories_methods_profiles_and_fixed_dates(tmp_path: Path) -> None:
     text = PID + (
-        "  x:\n    observation: ['LNC#1 \"One\"', 'SCT#2']\n    type: integer\n    category: 'OBSCAT#laboratory'\n"
-        "    method: {text: by hand, coding: 'SCT#3'}\n    profile: http://example.org/p\n    effective: 2012-07\n"
+        "  x:\n    observation: ['DCM#1 \"One\"', 'OPS#2']\n    type: integer\n    category: 'OBSCAT#laboratory'\n"
+        "    method: {text: by hand, coding: 'OPS#3'}\n    profile: http://example.org/p\n    effective: 2012-07\n"
     )
     resources, _ = mapped(tmp_path, text, "pid,x\nA1,3\n")
     made = only(resources)
     assert [coding["code"] for coding in made["code"]["coding"]] == ["1", "2"]
     assert made["category"][0]["coding"][0]["code"] == "laboratory"
-    assert made["method"] == {"coding": [{"system": "http://snomed.info/sct", "code": "3"}], "text": "by hand"}
+    assert made["method"] == {
+        "coding": [{"system": "http://fhir.de/CodeSystem/bfarm/ops", "code": "3"}],
+        "text": "by hand",
+    }
     assert made["meta"]["profile"] == ["http://example.org/p"]
     assert made["effectiveDateTime"] == "2012-07"
     assert check_resource(made) + validate_fully(made) == []

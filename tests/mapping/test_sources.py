@@ -92,7 +92,7 @@ def test_a_project_from_its_server_brings_its_dictionary(tmp_path: Path) -> None
 def test_idc_and_odm(tmp_path: Path) -> None:
     spec = planned(tmp_path, "{type: idc, collection: c, table: t}").source
     assert spec.options == {"collection": "c", "table": "t"}
-    forms = "forms: {IG.VS: {columns: {IT.W: {observation: 'LNC#1', unit: kg}}}}\n"
+    forms = "forms: {IG.VS: {columns: {IT.W: {observation: 'DCM#1', unit: kg}}}}\n"
     spec = planned(tmp_path, "{type: odm, study: S.1}", forms).source
     assert (spec.forms, spec.options) == (("IG.VS",), {"study": "S.1"})
 
@@ -112,12 +112,12 @@ def test_privacy_and_profiles(tmp_path: Path) -> None:
 
 
 def test_free_text_that_names_nobody_may_stay(tmp_path: Path) -> None:
-    columns = ID + "  x: {observation: 'LNC#1', as_text: true}\n"
+    columns = ID + "  x: {observation: 'DCM#1', as_text: true}\n"
     assert planned(tmp_path, "{type: csv}", columns, "privacy: {id: hmac, key_env: KEY}\n").columns["x"].type == "text"
 
 
 def test_a_table_that_keeps_other_values_keeps_free_text(tmp_path: Path) -> None:
-    text = "tables: {t: {map: {a: 'SCT#1'}, otherwise: text}}\n" + ID + "  x: {condition: t%s}\n"
+    text = "tables: {t: {map: {a: 'OPS#1'}, otherwise: text}}\n" + ID + "  x: {condition: t%s}\n"
     privacy = "privacy: {id: hmac, key_env: KEY}\n"
     with pytest.raises(MappingError, match="'x' is free text"):
         planned(tmp_path, "{type: csv}", text % "", privacy)

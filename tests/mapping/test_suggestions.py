@@ -10,7 +10,7 @@ from tests.mapping.made import mapped
 
 PID = "columns:\n  pid: {patient: id}\n"
 SOURCE = "fhirmap: 1\nid: made\nsource: {type: csv, decimal: '%s'}\nsubject: {id: pid, system: urn:made}\n"
-DX = "  x: {condition: dx}\ntables: {dx: {map: {C34.3: 'SCT#1', lower lobe: 'SCT#2'}}}\n"
+DX = "  x: {condition: dx}\ntables: {dx: {map: {C34.3: 'OPS#1', lower lobe: 'OPS#2'}}}\n"
 
 
 def suggestion(folder: Path, mapping: str, cell: str, decimal: str = ".") -> str:
@@ -46,16 +46,16 @@ def test_a_table_inside_a_column_is_declared_first(tmp_path: Path) -> None:
     ],
 )
 def test_a_number_with_the_other_decimal_sign(tmp_path: Path, decimal: str, cell: str, said: str) -> None:
-    assert suggestion(tmp_path, "  x: {observation: 'LNC#1', type: number}\n", cell, decimal) == said
+    assert suggestion(tmp_path, "  x: {observation: 'DCM#1', type: number}\n", cell, decimal) == said
 
 
 @pytest.mark.parametrize(("cell", "part"), [("2011-02-29", "day"), ("2011-13-01", "month"), ("0000-01-01", "year")])
 def test_a_day_that_does_not_exist(tmp_path: Path, cell: str, part: str) -> None:
-    assert suggestion(tmp_path, "  x: {observation: 'LNC#1', type: date}\n", cell) == f"correct the {part}"
+    assert suggestion(tmp_path, "  x: {observation: 'DCM#1', type: date}\n", cell) == f"correct the {part}"
 
 
 def test_mass_and_amount_of_substance(tmp_path: Path) -> None:
-    text = PID + "  x: {observation: 'LNC#1', unit_column: u, convert_to: g/dL}\n  u: {helper: of x}\n"
+    text = PID + "  x: {observation: 'DCM#1', unit_column: u, convert_to: g/dL}\n  u: {helper: of x}\n"
     _, issues = mapped(tmp_path, text, "pid,x,u\nA1,8,mmol/L\nA2,8,kg\n")
     assert "that needs the molar mass of what was measured" in issues[0].message
     assert issues[0].suggestion == "declare what such a number is multiplied with: `factor: {mmol/L: ...}`"

@@ -70,7 +70,7 @@ def test_a_number_in_a_text_column_is_plain_text(tmp_path: Path) -> None:
 
 def test_a_number_is_found_in_a_table(tmp_path: Path) -> None:
     mapping = HB.replace(
-        "type: number, unit: g/dL, range: [2, 25]", "table: {'1.5': 'SCT#1'}, missing: {'9.5': unknown}"
+        "type: number, unit: g/dL, range: [2, 25]", "table: {'1.5': 'OPS#1'}, missing: {'9.5': unknown}"
     )
     resources = dicts(run_over(tmp_path, "", mapping, 1.5, 9.5))
     first, second = of_type(resources, "Observation")

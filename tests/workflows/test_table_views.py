@@ -36,7 +36,7 @@ source:
   missing: {NK: unknown, "-": drop}
 subject: {id: pid, system: urn:test:pid}
 tables:
-  stage: {map: {I: 'SCT#1 "one"', II: 'SCT#2 "two"', 2: 'SCT#2 "two"'}, otherwise: text}
+  stage: {map: {I: 'OPS#1 "one"', II: 'OPS#2 "two"', 2: 'OPS#2 "two"'}, otherwise: text}
 columns:
   pid: {patient: id}
   hospital_id: {patient: identifier, system: urn:test:hospital}
@@ -49,7 +49,7 @@ columns:
   glucose: {observation: 'LNC#2345-7 "Glucose"', type: number, unit: mmol/L, convert_to: mg/dL, factor: 18.016}
   crp: {observation: 'LNC#1988-5 "CRP"', type: number, unit_column: crp_unit, convert_to: mg/L}
   crp_unit: {helper: unit of crp}
-  falls: {observation: 'LNC#52552-5 "Falls"', type: integer}
+  falls: {observation: 'LNC#8302-2 "Falls"', type: integer}
   days: {observation: {text: "Patient's days"}, type: integer, unit: d}
   smoker: {observation: {text: Smoker}, type: boolean}
   seen: {observation: {text: Last seen}, type: date}
@@ -278,10 +278,10 @@ subject: {id: pid, system: urn:test:pid}
 columns:
   pid: {patient: id}
   disease: {checkbox: condition, options: {"1": 'SCT#13645005 "x"', "-1": 'SCT#73211009 "y"'}, unchecked: absent}
-  finding: {checkbox: observation, options: {a: 'SCT#1 "a"', b: 'SCT#2 "b"'}, unchecked: absent}
-  chosen: {checkbox: observation, code: 'SCT#9 "chosen"', options: {a: 'SCT#1 "a"', b: 'SCT#2 "b"'}}
-  done: {checkbox: procedure, options: {a: 'SCT#3 "x"'}, unchecked: absent}
-  taken: {checkbox: medication, options: {a: 'SCT#4 "y"'}}
+  finding: {checkbox: observation, options: {a: 'OPS#1 "a"', b: 'OPS#2 "b"'}, unchecked: absent}
+  chosen: {checkbox: observation, code: 'OPS#9 "chosen"', options: {a: 'OPS#1 "a"', b: 'OPS#2 "b"'}}
+  done: {checkbox: procedure, options: {a: 'OPS#3 "x"'}, unchecked: absent}
+  taken: {checkbox: medication, options: {a: 'OPS#4 "y"'}}
 """
 BOXES = (
     "disease___1",

@@ -9,6 +9,7 @@ from multimodal.mapping.plan import PATH_STEP, Column, Node, Template
 from multimodal.model.schema_words import did_you_mean
 from multimodal.resources.rules import Rules, encounter_element, patient_element, rules_of
 from multimodal.resources.shapes import element_names
+from multimodal.terminology.concepts import Concept, ConceptError, check_code
 
 # What the engine adds by itself where the mapping leaves it out; the patient's and the visit's element too.
 _ADDED = {"Observation": ("status",), "DiagnosticReport": ("status",)}
@@ -46,6 +47,11 @@ def _check(document: Document, place: Place, template: Template, given: set[str]
         if name not in element_names(type_):
             problem = f"{type_} has no element {name!r}{did_you_mean(name, element_names(type_))}"
             raise document.error((*place, name), problem, at_key=True)
+    for at, concept in _codings(template.body, ()):
+        try:
+            check_code(concept)
+        except ConceptError as error:
+            raise document.error((*place, *at), str(error)) from error
     if rules is None:
         return
     for path, codes in rules.codes.items():
@@ -66,6 +72,19 @@ def _lacking(rules: Rules, present: set[str]) -> Iterator[str]:
             continue
         if not (name.endswith("[x]") and any(one.startswith(stem) and one != stem for one in present)):
             yield name
+
+
+def _codings(node: Node, at: Place) -> Iterator[tuple[Place, Concept]]:
+    """Yield the codes that are written with their system, with their places in the template."""
+    elements = node.elements or {}
+    if "system" in elements and "code" in elements:
+        system, code = elements["system"].constant, elements["code"].constant
+        if isinstance(system, str) and isinstance(code, str):
+            yield (*at, "code"), Concept(system, code)
+    for name, child in elements.items():
+        yield from _codings(child, (*at, name))
+    for position, item in enumerate(node.items or ()):
+        yield from _codings(item, (*at, position))
 
 
 def _constants(node: Node, path: tuple[str, ...], at: Place) -> Iterator[tuple[Place, str]]:

@@ -11,7 +11,7 @@ import orjson
 
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.ids import resource_id
-from multimodal.terminology.concepts import Concept, codeable
+from multimodal.terminology.concepts import Concept, ConceptError, check_code, codeable
 from multimodal.terminology.translation import (
     EQUIVALENCES,
     WITHOUT_TARGET,
@@ -229,6 +229,11 @@ class _Reader:
         if not code and (system or not display):
             raise self._error(f"{source!r}: a target has no code")
         meant: Concept | str = Concept(system, code, display, version) if system else code or display
+        if isinstance(meant, Concept):
+            try:
+                check_code(meant)
+            except ConceptError as error:
+                raise self._error(f"{source!r}: {error}") from error
         if not join(self.entries, source, Translation(meant, equivalence, "" if comment == _NO_COMMENT else comment)):
             raise self._error(f"{source!r} has two targets in {system or 'one code system'}")
 

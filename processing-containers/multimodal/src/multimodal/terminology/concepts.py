@@ -11,9 +11,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from multimodal.terminology.check_digits import code_problem
+
 _FSH = re.compile(
     r"(?P<system>[A-Za-z][A-Za-z0-9_-]*|[a-z][a-z0-9+.-]*:[^\s#|]+)(\|(?P<version>[^\s#|]+))?"
     r'#((?P<code>[^\s#"]+)|"(?P<quoted>[^\s"]+( [^\s"]+)*)")(\s+"(?P<display>.*)")?'
+)
+# Begins as a concept does: what stands there was meant to be one.
+_BEGUN = re.compile(
+    r"(?P<system>[A-Za-z][A-Za-z0-9_-]*|[a-z][a-z0-9+.-]*:[^\s#|]+)(\|[^\s#|]+)?\s?#\s?\S+(?P<name>\s+[\"„“].*)?.*",
+    re.DOTALL,
 )
 
 
@@ -103,12 +110,37 @@ def parse_concept(text: str, systems: Mapping[str, str] | None = None) -> Concep
     """
     match = _FSH.fullmatch(text.strip())
     if match is None:
-        raise ConceptError(f'{text!r} is no concept; write it as LNC#718-7 "Hemoglobin"')
+        raise ConceptError(f'{text!r} is no concept{_slip(text)}; write it as LNC#718-7 "Hemoglobin"')
     prefix = match["system"]
     uri = prefix if ":" in prefix else (systems or {}).get(prefix) or code_systems().get(prefix)
     if uri is None:
         raise ConceptError(f"unknown code system {prefix!r} in {text!r}{known_systems(prefix, systems)}")
-    return Concept(uri, match["code"] or match["quoted"], match["display"] or "", match["version"] or "")
+    concept = Concept(uri, match["code"] or match["quoted"], match["display"] or "", match["version"] or "")
+    check_code(concept, prefix)
+    return concept
+
+
+def check_code(concept: Concept, prefix: str = "") -> None:
+    """Raise `ConceptError` if `concept` can be no code of its code system, e.g. as its check digit is wrong.
+
+    `prefix` is how the code system is called where the code is written.
+    """
+    problem = code_problem(concept.system, concept.code)
+    if problem:
+        name = next((_names()[known] for known, uri in code_systems().items() if uri == concept.system), concept.system)
+        raise ConceptError(f"{prefix}{'#' * bool(prefix)}{concept.code} is no {name} code: {problem}")
+
+
+def _slip(text: str) -> str:
+    """Return what is wrong with a text that was meant to be a concept, as far as that can be said."""
+    display = text.partition('"')[2]
+    if text.count('"') == 1 and display:
+        return ": its quotation mark is not closed"
+    if "„" in text or "“" in text or "”" in text:
+        return ": its name stands in typographic quotation marks; use the plain ones"
+    if text.count('"') == 0 and len(text.split()) > 1:
+        return ": its name stands without quotation marks"
+    return ""
 
 
 def known_systems(prefix: str, systems: Mapping[str, str] | None = None) -> str:
@@ -121,6 +153,10 @@ def known_systems(prefix: str, systems: Mapping[str, str] | None = None) -> str:
     return f"; {hint}known: {', '.join(known)}; declare another under `systems:`"
 
 
-def is_concept(text: str) -> bool:
-    """Return whether `text` is written as a concept."""
-    return _FSH.fullmatch(text.strip()) is not None
+def is_concept(text: str, systems: Mapping[str, str] | None = None) -> bool:
+    """Return whether `text` is written as a concept, or was meant to be one: it begins with a code system and ``#``."""
+    match = _BEGUN.fullmatch(text.strip())
+    if match is None:
+        return False
+    known = ":" in match["system"] or match["system"] in code_systems() or match["system"] in (systems or {})
+    return known or match["name"] is not None or _FSH.fullmatch(text.strip()) is not None

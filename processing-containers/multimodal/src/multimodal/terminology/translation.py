@@ -11,6 +11,8 @@ from typing import Any
 from multimodal.model.errors import ConfigurationError
 from multimodal.terminology.concepts import (
     Concept,
+    ConceptError,
+    check_code,
     code_systems,
     codeable,
     is_concept,
@@ -148,7 +150,7 @@ def inline_table(
 
 def _inline(target: str | Sequence[str], systems: Mapping[str, str] | None) -> Translation:
     if isinstance(target, str):
-        return Translation(parse_concept(target, systems) if is_concept(target) else target)
+        return Translation(parse_concept(target, systems) if is_concept(target, systems) else target)
     first, *others = (Translation(parse_concept(one, systems)) for one in target)
     return replace(first, also=tuple(others))
 
@@ -242,6 +244,11 @@ def _add(
     if not code:
         raise ConfigurationError("the code is missing", file=path, line=line)
     target: Concept | str = Concept(uri, code, row["display"].strip(), version) if uri else code
+    if isinstance(target, Concept):
+        try:
+            check_code(target)
+        except ConceptError as error:
+            raise ConfigurationError(str(error), file=path, line=line) from error
     if not join(entries, source, Translation(target, equivalence, comment)):
         problem = f"the source value {source!r} stands twice; a second line of a value names another code system"
         raise ConfigurationError(problem, file=path, line=line)
