@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.schema_words import Finding, worded
 
-DEFAULT_PROFILE = "pyradiomics-compat"
+DEFAULT_PROFILE = "ibsi"
 _SCHEMAS = {"pyradiomics": "profile.schema.json", "ibsi": "ibsi_profile.schema.json"}
 _MINIMUM = {"voxels": 2, "dimensions": 2}
 _TEXTURE = {"distance": 1, "symmetrical": True, "dependence_tolerance": 0}

@@ -12,7 +12,7 @@ from multimodal.host.context import TaskContext
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.results import Status, WorkflowResult
-from multimodal.radiomics import load_profile
+from multimodal.radiomics import DEFAULT_PROFILE, load_profile
 from multimodal.transport.session import HttpSession
 from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiomics
 from multimodal.workflows.scanned_patients import ScannedPatients
@@ -31,7 +31,7 @@ def run(context: TaskContext) -> WorkflowResult:
         session = closing.enter_context(HttpSession(context.stores.get("clinical", "fhir")))
         result = extract_radiomics(
             [pair for pair in pairs if pair.image.is_dir()],
-            profile=load_profile(context.form.get("profile") or "pyradiomics-compat"),
+            profile=load_profile(context.form.get("profile") or DEFAULT_PROFILE),
             out_dir=context.out_dir,
             fhir=FhirServer(session),
             bucket=context.bucket,
