@@ -18,6 +18,10 @@ VERBS = {
     "pull": ("multimodal.cli.pull", "Fetch DICOM series from a store, verified, into a folder."),
     "push": ("multimodal.cli.push", "Send the DICOM files of a folder to a store."),
     "radiomics": ("multimodal.cli.radiomics", "Compute radiomics features of a series and its masks."),
+    "store-measurements": (
+        "multimodal.cli.store_measurements",
+        "Write reports and feature tables that were made elsewhere as Observations.",
+    ),
     "join": ("multimodal.cli.join", "Join clinical columns and features into the series index."),
     "sync": ("multimodal.cli.sync", "Write an ImagingStudy, with its Patient, for each study of a store."),
     "stores": ("multimodal.cli.stores", "List the named stores, or check that one answers."),

@@ -25,6 +25,8 @@ class Feature:
         IBSI code of the aggregation (e.g. ``IAZD``), for texture features.
     discretisation : str
         How intensities became the grey levels that the value is of, e.g. ``FBS 25``; empty where they play no part.
+    alternative : tuple of str or None
+        DICOM coding scheme and code of a value measured elsewhere, where the tables of features do not know it.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Feature:
     display: str
     aggregation: str | None = None
     discretisation: str = ""
+    alternative: tuple[str, str] | None = None

@@ -55,6 +55,7 @@ class IssueCode(Enum):
     SERIES_WITHOUT_PATIENT = ("R103", "series-without-patient", "give the images a Patient ID, then extract again")
     ROI_FAILED = ("R111", "roi-not-measured", "correct or remove this region in the mask, then extract again")
     RESULT_NOT_STORED = ("R121", "result-not-stored", "see the reason of the store, then extract again")
+    MEASUREMENTS_UNUSABLE = ("R131", "measurements-unusable", "correct the report or table, or leave it out")
     STUDY_WITHOUT_PATIENT = ("S101", "study-without-patient", "give the study a Patient ID in the image store")
     STUDY_OF_TWO_PATIENTS = ("S102", "study-of-two-patients", "correct the Patient ID of one of the two in the store")
     STUDY_UNUSABLE = ("S103", "study-unusable", "correct the study's UIDs in the image store")

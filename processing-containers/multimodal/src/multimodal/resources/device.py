@@ -41,6 +41,7 @@ def device(
     names = [{"name": engine, "type": "model-name"}]
     if profile:
         names.append({"name": f"{engine} with {profile}", "type": "user-friendly-name"})
+    properties = [_property(name, value) for name, value in sorted(_flat(settings))]
     return {
         "resourceType": "Device",
         "id": device_id(engine, version, settings_sha256),
@@ -48,7 +49,7 @@ def device(
         "deviceName": names,
         "type": {"text": "Radiomics feature extractor"},
         "version": [{"value": version}],
-        "property": [_property(name, value) for name, value in sorted(_flat(settings))],
+        **({"property": properties} if properties else {}),  # a FHIR list is never empty
     }
 
 

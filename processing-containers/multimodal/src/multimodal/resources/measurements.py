@@ -140,8 +140,9 @@ def _codings(feature: Feature) -> list[dict[str, Any]]:
     if feature.ibsi_code:
         codings.insert(0, {"system": IBSI_SYSTEM, "code": feature.ibsi_code, "display": feature.display})
     known = feature_codes().get(feature.name) or ibsi_feature_codes().get(feature.name)
-    if known and known.alternative:
-        scheme, code = known.alternative
+    alternative = feature.alternative or (known.alternative if known else None)
+    if alternative and alternative[0] in BY_SCHEME:
+        scheme, code = alternative
         codings.append({"system": BY_SCHEME[scheme], "code": code})
     return codings
 

@@ -9,6 +9,7 @@ from multimodal.model.errors import ConfigurationError
 
 TASKS = (
     "get-input", "get-ref-series", "import-clinical", "draft-mapping", "sync-imaging", "extract-radiomics",
+    "store-measurements",
     "join-metadata", "fetch-external", "dcmsend", "import-dicomweb",
 )  # fmt: skip
 
