@@ -21,6 +21,8 @@ from multimodal.model.references import SeriesRef
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store
 
+FOLDER_PROFILE = "google-folder"
+
 
 def open_dicomweb(store: Store, *, budget_state: Path | None = None) -> DicomWeb:
     """Return the client of a store of the kind ``dicomweb``; use it in a ``with`` statement.
@@ -36,6 +38,10 @@ def open_dicomweb(store: Store, *, budget_state: Path | None = None) -> DicomWeb
         If its profile does not exist, or its secret or certificate cannot be read.
     """
     profile = load_profile(store.profile)
+    if profile.name == FOLDER_PROFILE:
+        from multimodal.dicomweb.on_disk import DicomFolder  # it builds on this module
+
+        return DicomFolder(store, profile)
     session = HttpSession(
         store, services=profile.services, token_headers=profile.token_headers, budget_state=budget_state
     )

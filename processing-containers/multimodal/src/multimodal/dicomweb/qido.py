@@ -65,7 +65,7 @@ class Qido:
             If a keyword is none, or the store cannot give all matches.
         """
         filters = dict(filters or {})
-        self._check(filters, fields)
+        check_search(self._session.store.name, filters, fields)
         refused: RequestRefusedError | None = None
         for plan in self._plans(filters, fields):
             matches = self._run(path, plan)
@@ -175,15 +175,6 @@ class Qido:
         """Return the SOP Instance UIDs of a series, asking for the list only if the store has the series at all."""
         return self.instance_uids(ref) if self.instance_count(ref) != 0 else frozenset()
 
-    def _check(self, filters: Mapping[str, str], fields: Sequence[str]) -> None:
-        name = self._session.store.name
-        for keyword in [*filters, *fields]:
-            if keyword not in keyword_dict:  # most servers ignore what they do not know, and answer with everything
-                raise QueryRefusedError(name, f"no DICOM attribute is named {keyword!r}")
-        for keyword, value in filters.items():
-            if not value or not value.isprintable():
-                raise QueryRefusedError(name, f"{keyword}={value!r} is nothing to search for")
-
     def _searchable(self, keyword: str) -> bool:
         known = self._profile.searchable is None or keyword in self._profile.searchable
         return known and keyword not in self._unsearchable
@@ -246,6 +237,22 @@ class Qido:
         if not isinstance(content, list) or not all(isinstance(match, dict) for match in content):
             raise UnexpectedAnswerError(self._session.store.name, f"the answer to {path} is no list of DICOM JSON")
         return content
+
+
+def check_search(store: str, filters: Mapping[str, str], fields: Sequence[str]) -> None:
+    """Refuse a search that a store would answer with everything, or with nothing.
+
+    Raises
+    ------
+    QueryRefusedError
+        If a keyword is none, or there is nothing to search for.
+    """
+    for keyword in [*filters, *fields]:
+        if keyword not in keyword_dict:  # most servers ignore what they do not know, and answer with everything
+            raise QueryRefusedError(store, f"no DICOM attribute is named {keyword!r}")
+    for keyword, value in filters.items():
+        if not value or not value.isprintable():
+            raise QueryRefusedError(store, f"{keyword}={value!r} is nothing to search for")
 
 
 def _query(sent: Sequence[str], fields: Sequence[str]) -> str:
