@@ -9,6 +9,7 @@ from dataclasses import replace
 from multimodal.dicomweb import open_dicomweb
 from multimodal.fhirstore import FhirServer
 from multimodal.host.context import TaskContext
+from multimodal.imaging import Reading
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.results import Status, WorkflowResult
@@ -37,6 +38,8 @@ def run(context: TaskContext) -> WorkflowResult:
             bucket=context.bucket,
             dicom=closing.enter_context(open_dicomweb(pacs)) if context.form.get("send_results") else None,
             patients=ScannedPatients.of(pacs),
+            reading=Reading(resample=bool(context.form.get("resample")), suv=bool(context.form.get("suv", True))),
+            layout="components" if context.form.get("layout") == "components" else "members",
             processes=min(_MOST_PROCESSES, len(os.sched_getaffinity(0))),
             progress=context.progress,
         )
