@@ -157,3 +157,46 @@ def test_a_test_that_is_not_there_is_named(mappings: Path) -> None:
         find_studies(mappings, ["studi"])
     with pytest.raises(ConfigurationError, match="no folder of mapping tests"):
         find_studies(mappings / "nowhere")
+
+
+REDCAP = """fhirmap: 1
+id: study
+source: {type: redcap, dictionary: dictionary.csv}
+subject: {id: record_id, system: urn:test:pid}
+columns:
+  record_id: {patient: id}
+  dead: {patient: deceased}
+  with: {checkbox: condition, options: {'1': {text: COPD}, '2': {text: Gout}}, missing: {'99': drop}}
+  base_complete: {ignore: status}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> tuple[Path, list[Path]]:
+    mapping, dictionary, records = tmp_path / "study.yaml", tmp_path / "dictionary.csv", tmp_path / "records.csv"
+    mapping.write_text(REDCAP)
+    dictionary.write_text(
+        '"Variable / Field Name","Form Name","Field Type","Field Label","Choices, Calculations, OR Slider Labels"\n'
+        "record_id,base,text,Record ID,\ndead,base,yesno,Dead,\n"
+        'with,base,checkbox,With,"1, COPD | 2, Gout | 99, none"\n'
+    )
+    records.write_text("record_id,dead,with___1,with___2,with___99,base_complete\n1,0,1,0,0,2\n2,1,0,0,1,2\n")
+    return mapping, [dictionary, records]
+
+
+def test_a_preview_of_checkboxes(project: tuple[Path, list[Path]]) -> None:
+    first, second = preview_mapping(*project).rows
+    cells = {cell.column: (cell.verb, cell.becomes) for cell in first.cells}
+    assert cells["with___1"] == ("checkbox", ("Condition: COPD",))
+    assert cells["with___2"] == cells["with___99"] == ("checkbox", ())
+    assert cells["dead"] == ("patient", ("Patient.deceased = false",))
+    assert "redcap_event_name" not in cells
+    assert {cell.column: cell.becomes for cell in second.cells}["dead"] == ("Patient.deceased = true",)
+    assert "not in the mapping" not in preview_page(preview_mapping(*project))
+
+
+def test_a_long_cell_is_cut(study: tuple[Path, Path]) -> None:
+    study[1].write_text(TABLE.replace(";x", f";{'x' * 5000}"))
+    cell = preview_mapping(study[0], [study[1]]).rows[0].cells[-1]
+    assert cell.value == f"{'x' * 200}… (5,000 letters)"
+    assert len(preview_page(preview_mapping(study[0], [study[1]]))) < 15_000

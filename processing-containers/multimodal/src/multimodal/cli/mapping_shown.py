@@ -114,7 +114,7 @@ def _becomes(cell: PreviewCell) -> Text:
         text.append(cell.issue, style="red")
     elif not cell.verb:
         text.append("not in the mapping", style="red")
-    style = "dim" if cell.verb in {"ignore", "helper"} else ""
+    style = "dim" if cell.verb in {"ignore", "helper", "given"} else ""
     for line in cell.becomes:
         text.append(("\n" if text else "") + line, style=style)
     return text

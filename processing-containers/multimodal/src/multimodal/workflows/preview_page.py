@@ -73,7 +73,7 @@ def _becomes(cell: PreviewCell) -> Iterator[str]:
         yield f'<span class="problem">{escape(cell.issue)}</span>'
     if not cell.verb:
         yield '<span class="problem">not in the mapping</span>'
-    style = "soft" if cell.verb in {"ignore", "helper"} else "made"
+    style = "soft" if cell.verb in {"ignore", "helper", "given"} else "made"
     for line in cell.becomes:
         yield f'<span class="{style}">{escape(line)}</span>'
     if cell.verb and not cell.becomes and not cell.issue:
