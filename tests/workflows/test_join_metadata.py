@@ -13,6 +13,7 @@ from multimodal.bucket import FolderBucket
 from multimodal.dicomweb import DicomWeb
 from multimodal.fhirstore import Group, NdjsonFolder, load
 from multimodal.index.errors import IndexRefusedError
+from multimodal.index.origin import origin_fields
 from multimodal.index.series_index import SERIES_KEY, SeriesIndex
 from multimodal.mapping import load_mapping
 from multimodal.model.ids import resource_id
@@ -20,8 +21,8 @@ from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics.table import FEATURES_CSV_COLUMNS
 from multimodal.transport.errors import UnreachableError
-from multimodal.transport.stores import Store
-from multimodal.workflows.join_metadata import join_metadata
+from multimodal.transport.stores import Store, Stores
+from multimodal.workflows.join_metadata import _Document, _Origins, join_metadata
 from tests.fakes.dicom_files import make_instance
 from tests.workflows.line import own_index
 
@@ -319,3 +320,23 @@ def test_an_index_that_is_down_is_named(dicom: DicomWeb, target: NdjsonFolder) -
     down = Store("search", "opensearch", url="http://127.0.0.1:9", index="project_x", attempts=1)
     with SeriesIndex(down) as index, pytest.raises(UnreachableError, match="search: no answer"):
         join_metadata(dicom, fhir=target, index=index)
+
+
+def test_a_patient_id_of_another_store_is_another_patient(
+    dicom: DicomWeb, target: NdjsonFolder, index: SeriesIndex, bucket: FolderBucket, opensearch: Store
+) -> None:
+    refs = {"1.2.1": "", "1.2.2": "hospital", "1.2.3": "unknown"}
+    people = [PatientRef(system, "A1") for system in (SYSTEM, "urn:test:hospital")]
+    index.ensure()
+    index.create(
+        (uid, {SERIES_KEY: uid, "00100020 PatientID_keyword": "A1", **(origin_fields(store) if store else {})})
+        for uid, store in refs.items()
+    )
+    stores = Stores({"hospital": {"kind": "dicomweb", "url": "http://h/web", "patient_system": "urn:test:hospital"}})
+    origins = _Origins(dicom.store, stores)
+    found = {uid: origins.ref(_Document(uid, content)) for uid, content in index.scan()}
+    assert found == {"1.2.1": people[0], "1.2.2": people[1], "1.2.3": None}
+    result = join_metadata(dicom, fhir=target, index=index, stores=stores)
+    assert [line for line in result.warnings if "store unknown" in line] == [
+        "1 series lie in store unknown, which the stores file does not name: whose is not known"
+    ]

@@ -70,6 +70,7 @@ def command(
             fhir=FhirServer(session),
             index=documents,
             bucket=open_bucket(stores.get(bucket)),
+            stores=stores,
             mappings=mappings,
             choice=load_choice(choice_file),
             settings=settings,

@@ -32,6 +32,7 @@ def run(context: TaskContext) -> WorkflowResult:
             fhir=FhirServer(session),
             index=index,
             bucket=context.bucket,
+            stores=context.stores,
             mappings=_imported(context, Path(scratch)),
             progress=context.progress,
         )

@@ -15,13 +15,16 @@ from multimodal.fhirstore import Target
 from multimodal.index.choice import JoinChoice, load_choice
 from multimodal.index.documents import age_in_years
 from multimodal.index.keys import Area, Kind, area_of, is_own, own_key
+from multimodal.index.origin import ADDRESS, store_of
 from multimodal.index.series_index import SERIES_KEY, Change, SeriesIndex, WriteReport
 from multimodal.mapping.load import load_mapping
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
+from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.resources.imaging_patient import dicom_gender
+from multimodal.transport.stores import Store, Stores
 from multimodal.workflows.clinical_values import Clinical, Person, read_clinical
 from multimodal.workflows.feature_values import Features, read_features
 from multimodal.workflows.scanned_patients import ScannedPatients
@@ -32,7 +35,7 @@ _SEX = "00100040 PatientSex_keyword"
 _AGE = "00101010 PatientAge_keyword"
 _BORN = "00100030 PatientBirthDate_date"
 _STUDY_DATE = "00080020 StudyDate_date"
-_FIELDS = (SERIES_KEY, _PATIENT, _SEX, _AGE, _BORN, _STUDY_DATE, *(f"00000000 {area}*" for area in Area))
+_FIELDS = (SERIES_KEY, _PATIENT, _SEX, _AGE, _BORN, _STUDY_DATE, ADDRESS, *(f"00000000 {area}*" for area in Area))
 _FHIR_PATIENT = own_key(Area.FHIR, "Patient", Kind.KEYWORD)
 
 
@@ -42,6 +45,7 @@ def join_metadata(
     fhir: Target,
     index: SeriesIndex,
     bucket: Bucket | None = None,
+    stores: Stores | None = None,
     mappings: Sequence[Path] = (),
     choice: JoinChoice | None = None,
     settings: str = "",
@@ -60,6 +64,9 @@ def join_metadata(
         The documents. Where the index is our own, series of the store without a document get one.
     bucket : Bucket, optional
         Holds the feature tables.
+    stores : Stores, optional
+        Where series are referenced that lie in other stores: each of these has a ``patient_system`` of its own. A
+        series of a store that is not among them is nobody's.
     mappings : sequence of Path
         All mapping files of the project: their level-1 columns are joined, and a column that none of them has
         any more is taken out of the documents.
@@ -91,7 +98,7 @@ def join_metadata(
     features = read_features(bucket, chosen, settings) if bucket is not None else Features()
     # What this call knows nothing of is left as an earlier one wrote it.
     areas = ({Area.CLINICAL, Area.FHIR} if columns else set()) | ({Area.RADIOMICS} if bucket is not None else set())
-    join = _Join(ScannedPatients.of(dicom.store), clinical, features, chosen.age_tolerance, frozenset(areas))
+    join = _Join(_Origins(dicom.store, stores), clinical, features, chosen.age_tolerance, frozenset(areas))
     report = index.update(join.changes(documents.values(), progress))
     join.compare(documents.values())
     return _result(documents, created, report, join, match_patients=bool(columns))
@@ -109,16 +116,42 @@ class _Document:
         """The DICOM Patient ID."""
         return str(self.content.get(_PATIENT, ""))
 
+    @property
+    def origin(self) -> str:
+        """The store that a referenced series lies in; empty for one of the image store's own."""
+        return store_of(self.content)
+
     def own(self, areas: Collection[Area]) -> dict[str, Any]:
         """Return what earlier joins wrote in `areas`."""
         return {key: value for key, value in self.content.items() if is_own(key) and area_of(key) in areas}
+
+
+class _Origins:
+    """Whose scans the documents tell of: a Patient ID means another patient in another store."""
+
+    def __init__(self, internal: Store, stores: Stores | None) -> None:
+        self.system = internal.patient_system
+        patients = ScannedPatients.of(internal)
+        self._patients = {"": patients, internal.name: patients}
+        self._stores = {} if stores is None else {store.name: store for store in stores if store.kind == "dicomweb"}
+
+    def patients(self, origin: str) -> ScannedPatients | None:
+        """Return the patients of a store; None for one that nobody named."""
+        if origin not in self._patients and origin in self._stores:
+            self._patients[origin] = ScannedPatients.of(self._stores[origin])
+        return self._patients.get(origin)
+
+    def ref(self, document: _Document) -> PatientRef | None:
+        """Return the Patient of a document; None where it cannot be told."""
+        patients = self.patients(document.origin)
+        return patients.ref(document.patient) if patients is not None and document.patient else None
 
 
 @dataclass(slots=True)
 class _Join:
     """Which values belong to which document, and what does not match."""
 
-    patients: ScannedPatients
+    patients: _Origins
     clinical: Clinical
     features: Features
     age_tolerance: float
@@ -129,9 +162,8 @@ class _Join:
 
     def person(self, document: _Document) -> Person | None:
         """Return the clinical patient of a document."""
-        if not document.patient:
-            return None
-        return self.clinical.people.get(self.patients.ref(document.patient).id)
+        ref = self.patients.ref(document)
+        return None if ref is None else self.clinical.people.get(ref.id)
 
     def changes(self, documents: Iterable[_Document], progress: Progress) -> Iterator[Change]:
         """Yield what has to change; a document that is as it should be is not written again."""
@@ -148,13 +180,21 @@ class _Join:
 
     def _wanted(self, document: _Document) -> dict[str, Any]:
         wanted = dict(self.features.of_series.get(document.series_uid, {}))
-        if person := self.person(document):
-            wanted[_FHIR_PATIENT] = self.patients.ref(document.patient).reference
+        ref = self.patients.ref(document)
+        if ref is not None and (person := self.person(document)):
+            wanted[_FHIR_PATIENT] = ref.reference
             wanted |= person.values
         return wanted
 
-    def strangers(self, documents: Iterable[_Document]) -> Iterator[str]:
-        """Yield a warning where not one patient matches: then it is the identifier systems that differ."""
+    def strangers(self, documents: Collection[_Document]) -> Iterator[str]:
+        """Yield a warning for each store that nobody named, and where not one patient matches.
+
+        Where none does, it is the identifier systems that differ.
+        """
+        origins = Counter(document.origin for document in documents)
+        for origin, count in sorted(origins.items()):
+            if self.patients.patients(origin) is None:
+                yield f"{count} series lie in store {origin}, which the stores file does not name: whose is not known"
         scanned = [document for document in documents if document.patient]
         if scanned and self.clinical.people and not any(self.person(document) for document in scanned):
             yield (
@@ -176,18 +216,18 @@ class _Join:
         """Yield what one side has and the other lacks."""
         scanned: dict[str, list[_Document]] = defaultdict(list)
         for document in documents:
-            scanned[document.patient].append(document)
-        ids = {self.patients.ref(patient).id: patient for patient in scanned if patient}
-        for document in scanned.get("", ()):
-            message = "the series has no Patient ID; its document was not joined"
-            yield _issue(IssueCode.DOCUMENT_WITHOUT_PATIENT, message, document.series_uid)
+            if not document.patient:
+                message = "the series has no Patient ID; its document was not joined"
+                yield _issue(IssueCode.DOCUMENT_WITHOUT_PATIENT, message, document.series_uid)
+            elif (ref := self.patients.ref(document)) is not None:
+                scanned[ref.id].append(document)
         for key, person in sorted(self.clinical.people.items(), key=lambda one: one[1].name):
-            if key not in ids:
+            if key not in scanned:
                 yield _issue(IssueCode.PATIENT_WITHOUT_SERIES, "no series of this patient in the index", person.name)
-        for key, patient in sorted(ids.items(), key=lambda one: one[1]):
+        for key, series in sorted(scanned.items(), key=lambda one: one[1][0].patient):
             if key not in self.clinical.people:
-                message = f"{len(scanned[patient])} series without clinical data"
-                yield _issue(IssueCode.SERIES_WITHOUT_CLINICAL, message, patient)
+                message = f"{len(series)} series without clinical data"
+                yield _issue(IssueCode.SERIES_WITHOUT_CLINICAL, message, series[0].patient)
 
 
 def _ensure_documents(
