@@ -10,6 +10,7 @@ BENCHMARKS = (
     "read_xlsx",
     "suggest",
     "load_fhir",
+    "feature_layouts",
     "workbook",
     "pull_series",
     "radiomics_rois",
