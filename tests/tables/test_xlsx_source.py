@@ -213,3 +213,20 @@ def test_an_error_cell_is_not_an_empty_one(tmp_path: Path) -> None:
 def test_an_error_beyond_the_last_value_is_seen(tmp_path: Path) -> None:
     file = workbook(tmp_path, one=[["id", "x"], ["a", 1], ["#REF!", "#N/A"]])
     assert [dict(row.values) for row in read_table(file, SPEC).rows][-1] == {"id": "#REF!", "x": "#N/A"}
+
+
+def test_rows_that_a_filter_hides_are_told(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["pid", "hb"], ["A1", 13], ["A2", 14], ["A3", 15]):
+        sheet.append(row)
+    sheet.column_dimensions["B"].hidden = True
+    sheet.row_dimensions[3].hidden = sheet.row_dimensions[9].hidden = True
+    sheet.auto_filter.ref = "A1:B4"
+    book.save(tmp_path / "filtered.xlsx")
+    (table,) = read_tables(tmp_path / "filtered.xlsx", SourceSpec(type="xlsx"))
+    assert len(list(table.rows)) == 3
+    assert [note for note in table.notes if "hidden" in note] == [
+        "sheet 'Sheet': 1 hidden row is read as all others (3): a filter hides them, or a person did"
+    ]

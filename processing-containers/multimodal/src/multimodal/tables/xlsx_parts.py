@@ -16,6 +16,9 @@ _TAG = re.compile(rb"<(?:\w+:)?(sheet|Relationship)\s([^>]*)>")
 _ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _PLACE = re.compile(r"([A-Z]{1,3})(\d+)")
 _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+\d+):([A-Z]+\d+)"')
+_HIDDEN = re.compile(
+    rb"""<(?:\w+:)?row\s(?=[^>]*\shidden=["'](?:1|true)["'])[^>]*?\br=["'](\d+)["'][^>]*>\s*<(?:\w+:)?c\s"""
+)
 _CHUNK = 1 << 20
 # Longer than any of the marks and tags that are searched for across the borders of chunks.
 _OVERLAP = 256
@@ -68,6 +71,14 @@ def merged_cells(path: Path, sheet: str) -> list[Range]:
         part = sheet_part(archive, sheet)
         found = {match.groups() for text in chunks(archive, part) for match in _MERGED.finditer(text)} if part else ()
     return sorted((_placed(first), _placed(last)) for first, last in found)
+
+
+def hidden_rows(path: Path, sheet: str) -> list[int]:
+    """Return the rows with cells that a spreadsheet program does not show: a filter hid them, or a person."""
+    with zipfile.ZipFile(path) as archive:
+        part = sheet_part(archive, sheet)
+        texts = (text for text in chunks(archive, part) if b" hidden=" in text) if part else ()
+        return sorted({int(match[1]) for text in texts for match in _HIDDEN.finditer(text)})
 
 
 def chunks(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:

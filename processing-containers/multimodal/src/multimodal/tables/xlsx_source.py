@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from multimodal.tables.errors import TableError
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
 from multimodal.tables.xlsx_book import BROKEN, Book, LoadedBook, StreamedBook, broken_workbook
 from multimodal.tables.xlsx_layout import sheet_table
-from multimodal.tables.xlsx_parts import sheet_sizes
+from multimodal.tables.xlsx_parts import hidden_rows, sheet_sizes
 
 _MEGABYTE = 1_000_000
+_SHOWN = 5
 _LOADED_MEGABYTES = 300
 _MEMORY_PER_XML = 2
+_LOOKED_THROUGH_MEGABYTES = 50  # of XML, in which hidden rows are looked for
 
 
 class XlsxSource:
@@ -47,6 +50,8 @@ class XlsxSource:
         actual = {wanted: names[wanted.strip()] for wanted in chosen}
         book = self._sized(book, path, list(actual.values()))
         tables = [sheet_table(book.sheet(actual[name]), name, layout, path) for name, layout in chosen.items()]
+        for table in tables:
+            table.notes.extend(_hidden(path, actual[table.sheet], table.sheet))
         tables[0].notes[:0] = [*book.notes, *_unread(book, set(actual.values()), path)]
         return tables
 
@@ -77,6 +82,19 @@ def _only_sheet(book: Book, path: Path) -> dict[str, SheetSpec]:
             path, f"has {len(visible)} visible sheets ({', '.join(visible)}); name one under `source.sheets`"
         )
     return {visible[0].strip(): SheetSpec()}
+
+
+def _hidden(path: Path, sheet: str, name: str) -> Iterator[str]:
+    """Yield that a sheet has rows which nobody sees: they are read as all others are."""
+    try:
+        size, _ = sheet_sizes(path, [sheet])
+        rows = hidden_rows(path, sheet) if 0 < size <= _LOOKED_THROUGH_MEGABYTES * _MEGABYTE else []
+    except BROKEN as error:
+        raise broken_workbook(path, sheet, error) from error
+    if rows:
+        shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
+        many = "1 hidden row is" if len(rows) == 1 else f"{len(rows):,} hidden rows are"
+        yield f"sheet {name!r}: {many} read as all others ({shown}): a filter hides them, or a person did"
 
 
 def _unread(book: Book, read: set[str], path: Path) -> list[str]:
