@@ -122,8 +122,10 @@ class _Handler(BaseHTTPRequestHandler):
         parts = address.path.removeprefix("/dicom-web/").split("/")
         if len(parts) in {4, 6} and parts[-2] in {"series", "instances"}:
             self._retrieve(dict(zip(parts[::2], parts[1::2], strict=True)))
-        else:
+        elif parts[-1] in _LEVEL_UID:
             self._search(parts, address.query)
+        else:
+            self._answer(404)  # neither metadata nor rendered images
 
     def do_POST(self) -> None:
         self.fake.requests.append(f"POST {self.path}")

@@ -7,6 +7,7 @@ from multimodal.dicomweb.errors import (
     SeriesNotFoundError,
     UnexpectedAnswerError,
 )
+from multimodal.dicomweb.probe import Finding
 from multimodal.dicomweb.retrieve import PulledInstance, PullReport
 from multimodal.dicomweb.store import FailedInstance, PushReport
 from multimodal.dicomweb.verify import is_meant_as_dicom
@@ -14,6 +15,7 @@ from multimodal.dicomweb.verify import is_meant_as_dicom
 __all__ = [
     "DicomWeb",
     "FailedInstance",
+    "Finding",
     "IncompleteSeriesError",
     "PullReport",
     "PulledInstance",

@@ -10,7 +10,8 @@ from typing import Self
 import orjson
 
 from multimodal.dicomweb.errors import UnexpectedAnswerError
-from multimodal.dicomweb.profiles import Profile, load_profile
+from multimodal.dicomweb.probe import Finding, probe
+from multimodal.dicomweb.profiles import Profile, profile_of
 from multimodal.dicomweb.qido import Dataset, Qido
 from multimodal.dicomweb.retrieve import PullReport, Retrieval
 from multimodal.dicomweb.store import PushReport, Upload
@@ -37,7 +38,7 @@ def open_dicomweb(store: Store, *, budget_state: Path | None = None) -> DicomWeb
     ConfigurationError
         If its profile does not exist, or its secret or certificate cannot be read.
     """
-    profile = load_profile(store.profile)
+    profile = profile_of(store)
     if profile.name == FOLDER_PROFILE:
         from multimodal.dicomweb.on_disk import DicomFolder  # it builds on this module
 
@@ -78,6 +79,10 @@ class DicomWeb:
     def has_studies(self) -> bool:
         """Tell whether a search for one study finds one: the smallest call that proves address and login."""
         return self._qido.has_any("studies")
+
+    def probe(self) -> list[Finding]:
+        """Ask the store what it can do, and compare that with its profile."""
+        return probe(self._session, self.profile)
 
     def studies(self, filters: Mapping[str, str] | None = None, fields: Sequence[str] = ()) -> Iterator[Dataset]:
         """Yield the studies that match `filters`, page by page; see `multimodal.dicomweb.qido.Qido.search`."""

@@ -16,6 +16,7 @@ from multimodal.dicomweb.client import DicomWeb
 from multimodal.dicomweb.errors import IncompleteSeriesError, SeriesNotFoundError
 from multimodal.dicomweb.folder import PartialFile, SeriesFolder
 from multimodal.dicomweb.matching import matches
+from multimodal.dicomweb.probe import Finding
 from multimodal.dicomweb.profiles import Profile
 from multimodal.dicomweb.qido import Dataset, check_search
 from multimodal.dicomweb.retrieve import PullReport
@@ -60,6 +61,10 @@ class DicomFolder(DicomWeb):
     def has_studies(self) -> bool:
         """Tell whether there is any DICOM file."""
         return bool(self._series())
+
+    def probe(self) -> list[Finding]:
+        """There is nothing to ask a folder."""
+        return []
 
     def studies(self, filters: Mapping[str, str] | None = None, fields: Sequence[str] = ()) -> Iterator[Dataset]:
         """Yield the studies that match `filters`."""

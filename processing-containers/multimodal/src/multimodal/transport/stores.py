@@ -71,6 +71,7 @@ class Store:
     path: str = ""
     index: str = ""
     profile: str = "generic"
+    profile_settings: Mapping[str, Mapping[str, Any]] | None = field(default=None, hash=False)
     patient_system: str = ""
     pseudonym_key_env: str = ""
     date_shift_days: int = 0

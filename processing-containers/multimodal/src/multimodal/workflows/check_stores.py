@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import requests
 
-from multimodal.dicomweb import UnexpectedAnswerError, open_dicomweb
+from multimodal.dicomweb import Finding, UnexpectedAnswerError, open_dicomweb
 from multimodal.model.errors import ConfigurationError
 from multimodal.tables.redcap_api import describe_project
 from multimodal.transport.session import HttpSession
@@ -17,7 +17,7 @@ from multimodal.transport.stores import Store
 
 
 def check_store(store: Store) -> str:
-    """Return one line that says what was found at `store`, after a real call to it.
+    """Return what was found at `store` after real calls to it: one line, and for a DICOMweb store one for each ability.
 
     Raises
     ------
@@ -33,7 +33,28 @@ def check_store(store: Store) -> str:
 def _dicomweb(store: Store) -> str:
     with open_dicomweb(store) as dicom:
         found = dicom.has_studies()
-    return f"answers searches, profile {store.profile}; it has {'studies' if found else 'no study'}"
+        findings = dicom.probe() if found else []
+    first = f"answers searches, profile {store.profile}; it has {'studies' if found else 'no study'}"
+    lines = [first]
+    for finding in findings:
+        verdict = "unknown" if finding.found is None else "otherwise" if finding.differs else "as the profile says"
+        note = f": {finding.note}" if finding.note else ""
+        ability = f"{finding.section}.{finding.key}"
+        lines.append(f"  {ability:20} {verdict}{note}")
+    return "\n".join([*lines, *_settings(store.name, findings)])
+
+
+def _settings(name: str, findings: list[Finding]) -> list[str]:
+    """Return the lines of the stores file that tell what the profile does not."""
+    sections: dict[str, dict[str, Any]] = {}
+    for finding in findings:
+        if finding.differs:
+            sections.setdefault(finding.section, {})[finding.key] = finding.found
+    if not sections:
+        return []
+    lines = [f"In the stores file, below {name}:", "    profile_settings:"]
+    # JSON is YAML, and needs no rules of quoting.
+    return lines + [f"      {section}: {orjson.dumps(found).decode()}" for section, found in sections.items()]
 
 
 def _fhir(store: Store) -> str:

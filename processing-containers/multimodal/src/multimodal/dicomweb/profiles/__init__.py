@@ -12,6 +12,7 @@ import orjson
 from ruamel.yaml import YAML
 
 from multimodal.model.errors import ConfigurationError
+from multimodal.transport.stores import Store
 from multimodal.transport.tokens import TokenServices
 
 _FOLDER = files("multimodal.dicomweb.profiles")
@@ -60,13 +61,37 @@ def load_profile(name: str) -> Profile:
     ConfigurationError
         If there is none of that name, or it is not as its schema says.
     """
+    return _profile(_content(name), f"{name}.yaml")
+
+
+def profile_of(store: Store) -> Profile:
+    """Return the profile of a store, with what its ``profile_settings`` say instead.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such profile, or the settings are none of a profile.
+    """
+    if not store.profile_settings:
+        return load_profile(store.profile)
+    content = _content(store.profile)
+    for section, settings in store.profile_settings.items():
+        content[section] = {**content.get(section, {}), **settings}
+    return _profile(content, f"profile_settings of the store {store.name}")
+
+
+def _content(name: str) -> dict[str, Any]:
     if name not in profile_names():
         raise ConfigurationError(f"no store profile named {name!r}; there are: {', '.join(profile_names())}")
     content: dict[str, Any] = YAML(typ="safe", pure=True).load(_FOLDER.joinpath(f"{name}.yaml").read_text("utf-8"))
+    return content
+
+
+def _profile(content: dict[str, Any], origin: str) -> Profile:
     schema = orjson.loads(_FOLDER.joinpath("profile.schema.json").read_bytes())
     for problem in jsonschema_rs.validator_for(schema).iter_errors(content):
         where = "/".join(str(part) for part in problem.instance_path) or "top level"
-        raise ConfigurationError(f"{where}: {problem.message}", file=f"{name}.yaml")
+        raise ConfigurationError(f"{where}: {problem.message}", file=origin)
     query, login = content["query"], content["login"]
     return Profile(
         name=content["profile"],
