@@ -1,8 +1,9 @@
 """An Airflow DAG: series of an external DICOMweb store, by reference or as copies.
 
-By reference: a document in the project's index says what each series is and in which store it lies, with a thumbnail;
-the images stay there. As copies: the images are fetched, verified, and sent to the internal archive, on Kaapana by way
-of its CTP, which makes the documents itself. The join then brings clinical columns to the series.
+By reference: a document in the project's index says what each series is and in which store it lies, with a thumbnail,
+and each study gets its ImagingStudy; the images stay there. As copies: the images are fetched, verified, and sent to
+the internal archive, on Kaapana by way of its CTP, which makes the documents itself. The join then brings clinical
+columns to the series.
 """
 
 from multimodal_operators.compat import clean, send_series

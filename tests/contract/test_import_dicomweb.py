@@ -12,11 +12,14 @@ from ruamel.yaml import YAML
 from local.airflow import AirflowHome, run_dag
 from multimodal.bucket import open_bucket
 from multimodal.dicomweb import DicomWeb, open_dicomweb
+from multimodal.fhirstore import FhirServer
 from multimodal.index.documents import first_instance, series_document
 from multimodal.index.origin import store_of
 from multimodal.index.series_index import SeriesIndex
 from multimodal.model.ids import hash_uid
-from multimodal.model.references import SeriesRef
+from multimodal.model.references import PatientRef, SeriesRef, imaging_study_id
+from multimodal.resources.endpoint import endpoint_reference
+from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import load_stores
 from tests.fakes.dicom_files import write_series
 from tests.workflows.line import image_store
@@ -75,7 +78,12 @@ def test_by_reference_the_images_stay_and_as_copies_they_come(
             assert document[key] == expected[key]
         assert (store_of(document), document["00000000 Licence_keyword"]) == ("hospital", "CC BY 4.0")
         assert list(pacs.series(filters={"StudyInstanceUID": study})) == []
+    with HttpSession(stores.get("clinical")) as session:
+        resource = FhirServer(session).read("ImagingStudy", imaging_study_id(study)) or {}
+        assert resource["subject"]["reference"] == PatientRef("urn:test:hospital", token[:16]).reference
+        assert resource["endpoint"] == [endpoint_reference("hospital", external.store.url)]
 
+    with open_dicomweb(stores.get("pacs")) as pacs:
         form = {"store": "hospital", "mode": "copy", "series_uids": uids[1]}
         run = run_dag("import-dicomweb", form, home)
         assert run.state == "success", run.log.read_text()[-3000:]

@@ -114,7 +114,8 @@ def test_regions_are_pictured_on_their_images_and_reports_by_their_words(
     send(*images, structures, segmentation, report)
     reference = Reference(ARRIVAL, complete=True)
     result = import_by_reference(dicom, ALL, index=index, bucket=bucket, reference=reference)
-    assert (result.status, result.counts["thumbnails"]) == (Status.DONE, 4)
+    assert (result.status, result.counts["thumbnails"]) == (Status.DONE, 3)
+    assert result.counts["thumbnails of words alone"] == 1
     reds = {}
     for dataset in (structures, segmentation, report, images[0]):
         with Image.open(BytesIO(bucket.read(thumbnail_key(str(dataset.SeriesInstanceUID))))) as picture:

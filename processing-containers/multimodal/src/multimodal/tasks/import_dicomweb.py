@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from multimodal.dicomweb import open_dicomweb
+from multimodal.fhirstore import FhirServer
 from multimodal.host.context import TaskContext
 from multimodal.index.documents import Arrival
 from multimodal.index.series_index import SeriesIndex
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.tasks.fetch_external import selection
+from multimodal.transport.session import HttpSession
 from multimodal.workflows.import_dicomweb import Reference, import_by_reference
 
 
 def run(context: TaskContext) -> WorkflowResult:
-    """Write the documents of the selected series; with copies there is nothing to register."""
+    """Write documents and ImagingStudies of the selected series; with copies there is nothing to register."""
     form = context.form
     if form["mode"] != "reference":
         return WorkflowResult(Status.NOTHING)
@@ -22,6 +24,7 @@ def run(context: TaskContext) -> WorkflowResult:
     with (
         open_dicomweb(context.stores.get(form["store"], "dicomweb")) as dicom,
         SeriesIndex(context.stores.get("search", "opensearch")) as index,
+        HttpSession(context.stores.get("clinical", "fhir")) as session,
     ):
         return import_by_reference(
             dicom,
@@ -29,5 +32,6 @@ def run(context: TaskContext) -> WorkflowResult:
             index=index,
             bucket=context.bucket,
             reference=Reference(arrival, form.get("licence") or "", bool(form["complete"])),
+            fhir=FhirServer(session),
             progress=context.progress,
         )

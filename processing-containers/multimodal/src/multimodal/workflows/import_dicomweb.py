@@ -10,6 +10,7 @@ from typing import Any
 
 from multimodal.bucket import Bucket
 from multimodal.dicomweb import DicomWeb
+from multimodal.fhirstore import Target
 from multimodal.index.documents import Arrival, first_instance, series_document
 from multimodal.index.origin import ORIGIN_FIELDS, is_complete, origin_fields, store_of
 from multimodal.index.series_index import Change, SeriesIndex
@@ -23,6 +24,7 @@ from multimodal.model.results import Status, WorkflowResult
 from multimodal.workflows.datasets import add_to_dataset
 from multimodal.workflows.external_series import Selection
 from multimodal.workflows.pull_series import pull_series
+from multimodal.workflows.sync_imaging import sync_imaging
 from multimodal.workflows.thumbnails import store_thumbnail, thumbnail_key
 
 # Of a search's answer: how to call the store, which a document must not say.
@@ -58,9 +60,15 @@ def import_by_reference(
     index: SeriesIndex,
     bucket: Bucket | None,
     reference: Reference,
+    fhir: Target | None = None,
     progress: Progress = silent,
 ) -> WorkflowResult:
     """Write a document for each selected series, which names the store; the images stay there.
+
+    Parameters
+    ----------
+    fhir : Target, optional
+        Gets an ImagingStudy, with Patient and Endpoint, for each study of these series.
 
     Returns
     -------
@@ -83,7 +91,13 @@ def import_by_reference(
     if not run.counts["series found"]:
         return WorkflowResult(Status.NOTHING, {"series found": 0})
     counts = {**run.counts, "documents created": created.written, "documents completed": updated.written}
-    return WorkflowResult(Status.PARTIAL if run.issues else Status.DONE, counts, issues=run.issues)
+    warnings: list[str] = []
+    if fhir is not None and run.studies:
+        studies = sync_imaging(dicom, fhir=fhir, bucket=bucket, study_uids=sorted(run.studies), progress=progress)
+        counts |= studies.counts
+        warnings += studies.warnings
+        run.issues += studies.issues
+    return WorkflowResult(Status.PARTIAL if run.issues else Status.DONE, counts, warnings=warnings, issues=run.issues)
 
 
 def fetch_for_copy(
@@ -107,6 +121,7 @@ class _Registration:
     issues: list[Issue] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     registered: list[str] = field(default_factory=list)
+    studies: set[str] = field(default_factory=set)
 
     def new(self, selection: Selection) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the documents that are not there yet, and note what has to be completed."""
@@ -124,6 +139,7 @@ class _Registration:
                 self.counts["series there already"] += 1
                 continue
             self.registered.append(uid)
+            self.studies.add(ref.study_uid)
             if there is None:
                 yield uid, self._document(ref, found)
             elif self.reference.complete and not self._is_whole(uid, there):
@@ -138,8 +154,8 @@ class _Registration:
     def _document(self, ref: SeriesRef, found: DicomJson) -> dict[str, Any]:
         instances = self.dicom.metadata(ref) if self.reference.complete else []
         if instances and self.bucket is not None:
-            store_thumbnail(self.dicom, self.bucket, ref, instances)
-            self.counts["thumbnails"] += 1
+            pictured = store_thumbnail(self.dicom, self.bucket, ref, instances)
+            self.counts["thumbnails" if pictured else "thumbnails of words alone"] += 1
         hidden = {json_tag(keyword) for keyword in _NOT_TOLD}
         source = (
             first_instance(instances) if instances else {tag: one for tag, one in found.items() if tag not in hidden}

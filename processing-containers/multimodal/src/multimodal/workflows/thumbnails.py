@@ -39,8 +39,8 @@ def thumbnail_key(series_uid: str) -> str:
     return f"thumbnails/{series_uid}.png"
 
 
-def store_thumbnail(dicom: DicomWeb, bucket: Bucket, ref: SeriesRef, instances: Sequence[DicomJson]) -> None:
-    """Write the picture of a series of `dicom` into the bucket.
+def store_thumbnail(dicom: DicomWeb, bucket: Bucket, ref: SeriesRef, instances: Sequence[DicomJson]) -> bool:
+    """Write the picture of a series of `dicom` into the bucket, and say whether it shows more than words.
 
     Parameters
     ----------
@@ -60,6 +60,7 @@ def store_thumbnail(dicom: DicomWeb, bucket: Bucket, ref: SeriesRef, instances: 
     elif (middle := middle_of(instances)) is not None:
         picture = _rendered(dicom, ref, middle) or _drawn(dicom, ref, middle)
     bucket.write(thumbnail_key(ref.series_uid), thumbnail(picture or _words(instances[0]), dicom.store.name))
+    return picture is not None
 
 
 def _rendered(dicom: DicomWeb, ref: SeriesRef, place: Place) -> Image | None:
