@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from multimodal.imaging import Reading, VolumeError, VolumeFault, read_volume
+from multimodal.imaging import MaskError, Reading, VolumeError, VolumeFault, read_rois, read_volume
+from multimodal.imaging.geometry import regular_stack
 from multimodal.model.exit_codes import ExitCode
 from multimodal.model.ids import hash_uid
 from tests.imaging.made import SERIES, ct_images, write
@@ -185,3 +188,54 @@ def test_what_is_drawn_on_an_image_is_none(tmp_path: Path, stored: NDArray[np.in
     ) as raised:
         read_volume(write(tmp_path, images))
     assert raised.value.fault is VolumeFault.NO_IMAGES
+
+
+def test_two_gigabytes_of_nonsense_are_refused_unread(tmp_path: Path, stored: NDArray[np.int16]) -> None:
+    volume = read_volume(write(tmp_path / "ct", ct_images(stored)))
+    (tmp_path / "large").mkdir()
+    file = tmp_path / "large/x.dcm"
+    with file.open("wb") as sparse:
+        sparse.truncate(2 * 1024**3)
+    with pytest.raises(VolumeError, match=r"x\.dcm is not a DICOM file"):
+        read_volume(tmp_path / "large")
+    with pytest.raises(MaskError, match=r"x\.dcm: is no DICOM file"):
+        read_rois(file, volume)
+
+
+def direction(turn: list[float]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    turned, _ = np.linalg.qr(np.asarray(turn).reshape(3, 3) + 2 * np.eye(3))
+    row, column = (tuple(float(v) for v in turned[:, axis]) for axis in (0, 1))
+    return row, column  # type: ignore[return-value]
+
+
+@given(
+    turn=st.lists(st.floats(-1, 1), min_size=9, max_size=9),
+    spacing=st.tuples(st.floats(0.5, 6), st.floats(0.3, 2), st.floats(0.3, 2)),
+    order=st.permutations(range(6)),
+    copies=st.lists(st.integers(0, 5), max_size=3),
+)
+@settings(max_examples=30, deadline=None)
+def test_order_copies_and_direction_make_no_difference(
+    turn: list[float], spacing: tuple[float, float, float], order: list[int], copies: list[int]
+) -> None:
+    row, column = direction(turn)
+    planes = np.arange(6 * 4 * 5, dtype=np.int16).reshape(6, 4, 5)
+    images = ct_images(planes, rows_along=row, columns_along=column, spacing=spacing)
+    stack = regular_stack([images[i] for i in (*order, *copies)], SERIES)
+    assert [s.image.SOPInstanceUID for s in stack.slices] == [hash_uid("image", str(i)) for i in range(6)]
+    assert stack.spacing == pytest.approx(spacing, abs=1e-5)
+    assert np.allclose(stack.direction.T @ stack.direction, np.eye(3), atol=1e-12)
+    assert bool(stack.warnings) == bool(copies)
+    assert (stack.even, stack.cut) == (True, ())
+
+
+@given(lost=st.integers(1, 8))
+@settings(max_examples=8, deadline=None)
+def test_a_lost_slice_never_moves_another(lost: int) -> None:
+    images = ct_images(np.zeros((10, 4, 5), dtype=np.int16))
+    del images[lost]
+    stack = regular_stack(images, SERIES)
+    kept = [float(s.position[2]) for s in stack.slices]
+    assert np.allclose(np.diff(kept), 3.0)
+    assert len(kept) + len(stack.cut) == 9
+    assert len(kept) == max(lost, 9 - lost)
