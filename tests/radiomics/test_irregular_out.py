@@ -64,6 +64,9 @@ def test_the_derived_seg_holds_the_measured_voxels(tmp_path: Path, make: object)
     assert np.array_equal(back.in_full(volume.shape), rois[0].in_full(volume.shape))
     [group] = highdicom.sr.Comprehensive3DSR.from_dataset(report).content.get_volumetric_roi_measurement_groups()
     assert [m.value for m in group.get_measurements()] == [12.5]
+    assert volume.warnings or make is multi_frame
+    for told in volume.warnings:  # what was resampled is in the report
+        assert told in report.to_json()
 
 
 def test_a_seg_of_an_enhanced_image_names_its_frames(tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def _fingerprint(
     """Yield what the report says: a report that says something else has another UID."""
     yield from (volume.series_uid, str(segmentation.SOPInstanceUID), profile.sha256, engine_version(profile))
     yield software_version()
+    yield from volume.warnings
     for result in results:
         yield from (f"{result.roi.number}:{f.name}:{f.value!r}" for f in result.features)
 
@@ -159,6 +160,7 @@ def _group(
                 f"profile {profile.name}",
                 *([profile.discretisation] if profile.discretisation else []),
                 *([f"intensity-volume histogram {profile.volume_histogram}"] if profile.volume_histogram else []),
+                *volume.warnings,  # what was cut or resampled, PET as SUV: how the voxels came about
             ],
         ),
         measurements=[_measurement(feature) for feature in result.features],
