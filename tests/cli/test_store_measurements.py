@@ -58,6 +58,6 @@ def test_what_is_not_known_of_a_table_is_refused(
 ) -> None:
     table = tmp_path / "features.csv"
     table.write_text("original_shape_MeshVolume\n1.5\n")
-    assert called(str(table), "--stores", str(stores)) == 0
-    assert "R131 : row 1 does not say patient_id" in capsys.readouterr().err
+    assert called(str(table), "--stores", str(stores)) == 3
+    assert "features.csv: row 1 does not say patient_id" in capsys.readouterr().err
     assert called(str(table), "--given", "colour=red", "--stores", str(stores)) == 2

@@ -67,6 +67,11 @@ def store_measurements(
     WorkflowResult
         ``partial`` with an issue (R131) for each file and value that could not be taken over.
 
+    Raises
+    ------
+    MeasurementsError
+        No file can be used; where others can, it is an issue.
+
     Notes
     -----
     Ids are made of image series, mask, region, settings and feature: a second run changes nothing. A report that this
@@ -77,12 +82,14 @@ def store_measurements(
     counts: Counter[str] = Counter()
     issues: list[Issue] = []
     warnings: list[str] = []
+    refused: list[MeasurementsError] = []
     every = list(_files(files))
     for done, file in enumerate(every, start=1):
         try:
             reported = _read(file, given or {})
             groups = list(_groups(file, reported, patients, layout))
         except MeasurementsError as error:
+            refused.append(error)
             issues.append(_issue(file, error.problem))
             continue
         if not reported:
@@ -97,6 +104,8 @@ def store_measurements(
         issues += report.refused
         issues += [_issue(file, line, one) for one in reported for line in one.left_out]
         progress("files", done, len(every))
+    if refused and not counts["files"]:
+        raise refused[0]
     status = Status.PARTIAL if issues else Status.DONE if counts["files"] else Status.NOTHING
     return WorkflowResult(status, dict(counts), warnings=warnings, issues=issues)
 
