@@ -178,3 +178,19 @@ def test_any_column_gets_a_line(name: str, values: list[str], label: str) -> Non
     assert len(made) == 1
     assert made[0].line
     assert 0 <= made[0].confidence <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "target"),
+    [
+        ("Pat.-Nr.", ["A1", "A2"], "patient-id"),
+        ("Fallnr.", ["F1", "F2"], "patient-id"),
+        ("RR syst.", ["120", "135"], "blood-pressure-systolic"),
+        ("RR diast. [mmHg]", ["80", "75"], "blood-pressure-diastolic"),
+        ("lebt/verstorben", ["lebt", "verstorben"], "vital-status"),
+        ("Raucher (ja/nein)", ["ja", "nein", "k.A."], "smoking-status"),
+        ("Diabetes (ja/nein/unbekannt)", ["ja", "nein", "unbekannt"], "diabetes"),
+    ],
+)
+def test_headers_of_a_german_clinic(name: str, values: list[str], target: str) -> None:
+    assert of(name, values).id == target

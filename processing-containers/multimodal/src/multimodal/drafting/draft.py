@@ -13,9 +13,10 @@ from multimodal.drafting.diagnoses import diagnosis_proposal
 from multimodal.drafting.facts import Facts, facts_of, missing_texts
 from multimodal.drafting.matching import candidates
 from multimodal.drafting.proposals import TODO, Proposal, ignored, proposed, undecided
+from multimodal.drafting.row_dates import dated_by_form, key_of
 from multimodal.drafting.siblings import unit_columns
 from multimodal.tables.dictionary import Dictionary, Field
-from multimodal.tables.rows import Row, Table
+from multimodal.tables.rows import Table
 
 SAMPLE = 5000
 THRESHOLD = 0.8
@@ -180,10 +181,13 @@ def _drafted(table: Table, *, recorded: bool) -> DraftedTable:
     proposals = propose(fields, facts, record_id=_record_id(table))
     drafted = DraftedTable(table.sheet, proposals, rows=len(usable))
     drafted.missing = _missing(facts.values())
-    if not recorded:
-        drafted.key, drafted.key_certain = _key(drafted, usable)
+    if recorded:
+        proposals[:] = dated_by_form(fields, proposals)
+    else:
+        drafted.key, drafted.key_certain = key_of(drafted.patient, proposals, facts, usable)
     dates = [one.column for id_ in _DATE_HELPERS for one in proposals if one.id == id_]
-    drafted.effective = dates[0] if len(dates) == 1 else ""
+    several = recorded and len({one.form for one in fields}) > 1  # a date of one form is not that of the others
+    drafted.effective = dates[0] if len(dates) == 1 and not several else ""
     return drafted
 
 
@@ -220,23 +224,6 @@ def _missing(facts: Iterable[Facts]) -> dict[str, str]:
     for one in facts:
         texts.update(one.missing)
     return {text: missing_texts()[text.casefold()] for text in sorted(texts)}
-
-
-def _key(drafted: DraftedTable, rows: Sequence[Row]) -> tuple[tuple[str, ...], bool]:
-    """Return the columns that, with the patient's id, tell the rows apart."""
-    patient = drafted.patient
-    if not patient or _tells_apart((patient,), rows):
-        return (), True
-    names = [one.column for one in drafted.proposals if one.verb == "helper"]
-    for other in names:
-        if _tells_apart((patient, other), rows):
-            return (patient, other), True
-    return (patient,), False
-
-
-def _tells_apart(columns: tuple[str, ...], rows: Sequence[Row]) -> bool:
-    keys = [tuple(row.values.get(column, "") for column in columns) for row in rows]
-    return len(set(keys)) == len(keys)
 
 
 def _agreed(tables: list[DraftedTable]) -> list[DraftedTable]:

@@ -26,6 +26,8 @@ _DATES = (
     (re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"), ("%Y%m%d",)),
 )
 _YEAR = re.compile(r"(?:18|19|20)\d{2}(?:-\d{2})?", re.ASCII)
+_EXCHANGED = {a: b for _, formats in _DATES if len(formats) == 2 for a, b in (formats, formats[::-1])}
+_SLIP = 20  # so many times rarer than the other way round, day and month were exchanged by mistake
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M")
 
 
@@ -165,7 +167,10 @@ def _is_date(text: str, format_: str) -> bool:
 
 def _one_format(shapes: Counter[tuple[str, ...]]) -> tuple[str, ...]:
     """Return the formats that are left once the values that decide between two have decided."""
-    decided = [formats[0] for formats in shapes if len(formats) == 1]
+    counts = {formats[0]: count for formats, count in shapes.items() if len(formats) == 1}
+    decided = [
+        format_ for format_, count in counts.items() if count * _SLIP > counts.get(_EXCHANGED.get(format_, ""), 0)
+    ]
     open_ = [formats for formats in shapes if len(formats) > 1]
     left = [format_ for formats in open_ for format_ in formats if not set(formats) & set(decided)]
     return tuple(dict.fromkeys([*decided, *left]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from multimodal.tables.dictionary import Field
 
 TODO = "TODO"
 _MOST_ANSWERS = 30
+_LIMIT = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,9 @@ def proposed(field: Field, facts: Facts, found: Candidate) -> Proposal:
     verb, _, element = entry.verb.partition(":")
     build = {"patient": _patient, "observation": _observation, "condition": _condition, "helper": _helper}.get(verb)
     line, tables = build(field, facts, entry, element) if build else ({"ignore": _WHY.get(entry.id, entry.id)}, {})
-    format_ = _format(facts) if entry.type == "date" else ""
-    return Proposal(
-        field.name, entry.verb, entry.id, line, found.confidence, found.reasons, tables=tables, format=format_
-    )
+    format_ = date_format(facts) if entry.type == "date" else ""
+    reasons = (*found.reasons, *(("range of the dictionary",) if "range" in line else ()))
+    return Proposal(field.name, entry.verb, entry.id, line, found.confidence, reasons, tables=tables, format=format_)
 
 
 _WHY = {
@@ -130,6 +131,8 @@ def _observation(field: Field, facts: Facts, entry: Entry, element: str) -> _Bui
     line: dict[str, Any] = {"observation": concept or {"text": f"{TODO}: code of {entry.display}"}}
     if entry.type in {"number", "integer"}:
         line["type"] = entry.type
+        if limits := _range(field):
+            line["range"] = limits
         if entry.units and entry.units[0] not in {"{score}", "[pH]", "{INR}"}:
             line["unit"] = unit or _unit_by_value(entry, facts)
         return line, {}
@@ -137,6 +140,14 @@ def _observation(field: Field, facts: Facts, entry: Entry, element: str) -> _Bui
     if table:
         return {**line, "type": "code", "table": table}, {}
     return {**line, "type": "text"}, {}
+
+
+def _range(field: Field) -> list[int | float]:
+    """Return the lowest and the highest valid value that the dictionary gives; both, or none."""
+    low, high = (_LIMIT.fullmatch(text.strip().replace(",", ".")) for text in field.limits)
+    if low is None or high is None or float(low[0]) > float(high[0]):
+        return []
+    return [float(one[0]) if "." in one[0] else int(one[0]) for one in (low, high)]
 
 
 def _unit_by_value(entry: Entry, facts: Facts) -> str:
@@ -179,12 +190,10 @@ def _answers(field: Field, facts: Facts, entry: Entry, *, plain: bool = False) -
     return table
 
 
-def _format(facts: Facts) -> str:
-    if len(facts.formats) == 1:
-        return "" if facts.formats[0] in ISO_FORMATS else facts.formats[0]
-    if facts.formats and not set(facts.formats) <= set(ISO_FORMATS):
-        return f"{TODO}: {' or '.join(facts.formats)}"
-    return ""
+def date_format(facts: Facts) -> str:
+    """Return the format of a column's dates, empty for ISO 8601; TODO where day and month could be exchanged."""
+    others = [format_ for format_ in facts.formats if format_ not in ISO_FORMATS]  # ISO 8601 is always read
+    return others[0] if len(others) == 1 else f"{TODO}: {' or '.join(others)}" if others else ""
 
 
 def _described(field: Field, facts: Facts) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ def _join(fields: Sequence[Field], facts: Mapping[str, Facts], made: list[Propos
     line = dict(made[base].line)
     if made[base].verb == "observation" and "unit" in line:
         line.pop("unit")
+        line.pop("range", None)  # in a unit that is not said
         if field.choices:  # the cells hold codes of units, which the language does not translate
             line["unit"] = (
                 f"{TODO}: {field.name} says {', '.join(f'{code} {text}' for code, text in field.choices.items())}"

@@ -27,6 +27,10 @@ _SHORT_FORM = re.compile(r"[A-Z]{2,4}")  # TP in brackets is a short form of the
 _ASKS_UNIT = re.compile(
     r"\([^()/\d]*\b(?:units?|unit[ée]s?|unidades|unidad|unit[àa]|Einheit(?:en)?)\b[^()/\d]*\)", re.IGNORECASE
 )
+_ASKS_ANSWER = re.compile(
+    r"\(\s*(?:ja|yes|oui|s[iìí]|j|y|o|1|0)\s*[/|,;]\s*(?:nein|no|non|n|0|1)(?:\s*[/|,;][^()]{1,24})?\s*\)",
+    re.IGNORECASE,
+)
 _BRACES = re.compile(r"\{[^{}]*\}")
 
 
@@ -59,8 +63,8 @@ def bracketed(text: str) -> list[str]:
 
 
 def without_units(text: str) -> str:
-    """Return a label without what stands in brackets as its unit, or asks for one: ``(select units)``."""
-    text = _ASKS_UNIT.sub(" ", text)
+    """Return a label without what stands in brackets as its unit or answers: ``(select units)``, ``(ja/nein)``."""
+    text = _ASKS_ANSWER.sub(" ", _ASKS_UNIT.sub(" ", text))
     return _BRACKETS.sub(lambda match: " " if known_unit((match[1] or match[2]).strip()) else match[0], text)
 
 
