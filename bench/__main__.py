@@ -15,6 +15,7 @@ BENCHMARKS = (
     "pull_series",
     "radiomics_rois",
     "ibsi_region",
+    "filtered_region",
     "demo",
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,11 +18,12 @@ from radiomics import firstorder, glcm, gldm, glrlm, glszm, imageoperations, ngt
 
 from multimodal.imaging import FailureReason, Roi, RoiFailure, Volume
 from multimodal.model.features import Feature
+from multimodal.radiomics.filters import filtered_regions
 from multimodal.radiomics.ibsi import ibsi_values, processed
 from multimodal.radiomics.mesh import measure
 from multimodal.radiomics.profile import Profile
 from multimodal.radiomics.resampling import Region, region_of
-from multimodal.radiomics.results import RoiResult
+from multimodal.radiomics.results import ORIGINAL, RoiResult
 from multimodal.terminology.radiomics_codes import feature_code
 
 # A co-occurrence matrix has levels x levels x 13 numbers: 650 MB at this limit.
@@ -95,7 +96,7 @@ def compute(volume: Volume, roi: Roi, profile: Profile) -> RoiResult:
         else:
             region = region_of(volume, roi, profile.settings["resampling"])
             failure = _too_small(region.mask, profile)
-            found = _values(region, profile)
+            found = _on_images(volume, roi, region, profile)
         if failure is not None:
             return RoiResult(roi, failure=failure, flags=roi.flags)
         values = dict(found)
@@ -123,18 +124,30 @@ def _too_small(mask: NDArray[np.bool_], profile: Profile) -> RoiFailure | None:
     return None
 
 
-def _values(region: Region, profile: Profile) -> Iterator[tuple[str, float | None]]:
-    """Yield every feature of the profile with its value, None where it has none."""
+def _on_images(volume: Volume, roi: Roi, region: Region, profile: Profile) -> Iterator[tuple[str, float | None]]:
+    """Yield every feature of the profile with its value, None where it has none; of shape only the original's."""
+    for image in profile.settings["images"]:
+        if image == ORIGINAL:
+            yield from _values(region, profile, ORIGINAL, profile.classes)
+            continue
+        classes = [name for name in profile.classes if name != "shape"]
+        for name, on_filtered in filtered_regions(volume, roi, image, profile.settings["resampling"]):
+            yield from _values(on_filtered, profile, name, classes)
+
+
+def _values(
+    region: Region, profile: Profile, image_name: str, classes: Sequence[str]
+) -> Iterator[tuple[str, float | None]]:
     image = SimpleITK.GetImageFromArray(region.image)
     mask = SimpleITK.GetImageFromArray(region.mask.astype(np.uint8))
     for each in (image, mask):
         each.SetSpacing([float(v) for v in reversed(region.spacing)])
     settings = _settings(region, profile)
-    for name in profile.classes:
+    for name in classes:
         with np.errstate(all="ignore"):  # what divides by zero comes out as NaN, and NaN does not go out
             found = _classes()[name](image, mask, **settings).execute()
         for feature, value in found.items():
-            yield _named(f"original_{name}_{feature}", _finite(value), profile)
+            yield _named(f"{image_name}_{name}_{feature}", _finite(value), profile)
 
 
 def _settings(region: Region, profile: Profile) -> dict[str, Any]:
@@ -176,14 +189,16 @@ def _finite(value: Any) -> float | None:
 
 def _named(name: str, value: float | None, profile: Profile) -> tuple[str, float | None]:
     """Return name and value so that the name's code names this very quantity."""
-    if name == "original_firstorder_Kurtosis" and profile.settings["kurtosis"] == "excess":
-        return "original_firstorder_ExcessKurtosis", None if value is None else value - 3
+    if name.endswith("_firstorder_Kurtosis") and profile.settings["kurtosis"] == "excess":
+        return name.replace("_Kurtosis", "_ExcessKurtosis"), None if value is None else value - 3
     return name, value
 
 
 def _feature(name: str, value: float, modality: str, profile: Profile) -> Feature:
-    code = feature_code(name)
-    unit, discretisation = code.unit_for(modality), ""
+    image_name, _, rest = name.partition("_")
+    code = feature_code(f"{ORIGINAL}_{rest}")
+    # a filter's response is no Hounsfield unit
+    unit, discretisation = code.unit_for(modality) if image_name == ORIGINAL else code.unit, ""
     # shape needs no grey levels, and of pyradiomics' first order only the histogram's entropy and uniformity do
     if code.aggregation or code.family == INTENSITY_HISTOGRAM:
         discretisation = profile.discretisation
@@ -196,7 +211,7 @@ def _feature(name: str, value: float, modality: str, profile: Profile) -> Featur
         value=value,
         unit=unit,
         ibsi_code=code.ibsi_code,
-        display=code.display,
+        display=code.display if image_name == ORIGINAL else f"{code.display}, {image_name}",
         aggregation=code.aggregation,
         discretisation=discretisation,
     )

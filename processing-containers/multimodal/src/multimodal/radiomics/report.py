@@ -67,7 +67,7 @@ def measurement_report(
     Dataset
         Named by its content, with the study's times: the same input gives the same bytes.
     """
-    measured = [result for result in results if result.features]
+    measured = [result for result in results if result.reported]
     segmentation = derived if derived is not None else _mask_reference(measured[0], volume)
     numbers = segment_numbers([result.roi for result in results])
     groups = [
@@ -108,7 +108,7 @@ def _fingerprint(
     yield software_version()
     yield from volume.warnings
     for result in results:
-        yield from (f"{result.roi.number}:{f.name}:{f.value!r}" for f in result.features)
+        yield from (f"{result.roi.number}:{f.name}:{f.value!r}" for f in result.reported)
 
 
 def _mask_reference(result: RoiResult, volume: Volume) -> Dataset:
@@ -163,7 +163,7 @@ def _group(
                 *volume.warnings,  # what was cut or resampled, PET as SUV: how the voxels came about
             ],
         ),
-        measurements=[_measurement(feature) for feature in result.features],
+        measurements=[_measurement(feature) for feature in result.reported],
     )
 
 

@@ -57,18 +57,76 @@ def region_of(volume: Volume, roi: Roi, resampling: Mapping[str, Any] | None) ->
     if np.allclose(spacing, wanted):
         return Region(np.ascontiguousarray(volume.array[roi.box]), roi.mask, volume.spacing)
     grid = _grid(volume, roi, wanted)
-    return _interpolated(volume, roi, grid, INTERPOLATORS[resampling["interpolator"]])
+    return _tight(_interpolated(volume, roi, grid, INTERPOLATORS[resampling["interpolator"]]))
 
 
-def _grid(volume: Volume, roi: Roi, wanted: NDArray[np.float64]) -> _Grid:
+def surroundings(
+    volume: Volume, roi: Roi, resampling: Mapping[str, Any] | None, margin: float | Triple, *, even: bool = False
+) -> Region:
+    """Return the region and what lies around it, resampled where the profile asks for it.
+
+    Parameters
+    ----------
+    volume, roi, resampling
+        As for `region_of`.
+    margin : float or tuple of float
+        How far around: in mm, or in voxels of the new grid along x, y, z.
+    even : bool
+        Whether a part must have an even number of voxels along each axis (wavelets).
+
+    Notes
+    -----
+    Along an axis on which the margin ends beyond the image, all of the image is returned.
+    """
+    spacing = np.asarray(volume.spacing[::-1])
+    wanted = spacing
+    if resampling is not None:
+        wanted = np.asarray(resampling["spacing"], dtype=np.float64)
+        wanted = np.where((wanted == 0) | (np.asarray(roi.mask.shape[::-1]) == 1), spacing, wanted)
+    voxels = np.ceil(margin / wanted if isinstance(margin, float) else np.asarray(margin))
+    if resampling is not None and not np.allclose(spacing, wanted):
+        grid = _grid(volume, roi, wanted, voxels + PAD, even=even)
+        return _interpolated(volume, roi, grid, INTERPOLATORS[resampling["interpolator"]])
+    begin = np.asarray(roi.offset[::-1])
+    low, high = _around(begin - voxels, begin + roi.mask.shape[::-1] + voxels, np.asarray(volume.shape[::-1]), even)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low[::-1], high[::-1], strict=True))
+    mask = np.zeros([part.stop - part.start for part in box], dtype=bool)
+    mask[
+        tuple(slice(o - p.start, o - p.start + n) for o, p, n in zip(roi.offset, box, roi.mask.shape, strict=True))
+    ] = roi.mask
+    intensities = volume.array[box].astype(np.int32) if volume.integral else volume.array[box]
+    return Region(intensities, mask, volume.spacing)
+
+
+def _around(
+    low: NDArray[np.float64], high: NDArray[np.float64], length: NDArray[np.float64], even: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where a part begins and ends: all of an axis where it would end beyond."""
+    high = high + ((high - low) % 2 if even else 0)
+    beyond = (low < 0) | (high > length)
+    return np.where(beyond, 0, low), np.where(beyond, length, high)
+
+
+def _grid(
+    volume: Volume,
+    roi: Roi,
+    wanted: NDArray[np.float64],
+    margin: NDArray[np.float64] | None = None,
+    *,
+    even: bool = False,
+) -> _Grid:
     """Return the part of the whole image's new grid that holds the region (pyradiomics' resampleImage)."""
     spacing = np.asarray(volume.spacing[::-1])
     ratio = spacing / wanted
     begin, length = np.asarray(roi.offset[::-1]), np.asarray(roi.mask.shape[::-1])
-    low = np.maximum(np.floor((begin - 0.5) * ratio - PAD), 0)
-    high = np.minimum(
-        np.ceil((begin + length - 0.5) * ratio + PAD), np.ceil(np.asarray(volume.shape[::-1]) * ratio) - 1
-    )
+    whole = np.ceil(np.asarray(volume.shape[::-1]) * ratio)
+    pad = PAD if margin is None else margin
+    low, high = np.floor((begin - 0.5) * ratio - pad), np.ceil((begin + length - 0.5) * ratio + pad)
+    if margin is None:
+        low, high = np.maximum(low, 0), np.minimum(high, whole - 1)
+    else:
+        low, high = _around(low, high + 1, whole, even)
+        high = high - 1
     first = 0.5 * (wanted - spacing) / spacing + low / ratio
     return _Grid(first, wanted, (high - low + 1).astype(np.int64))
 
@@ -100,15 +158,16 @@ def _interpolated(volume: Volume, roi: Roi, grid: _Grid, interpolator: int) -> R
         resampler.SetOutputPixelType(image.GetPixelID())
         resampler.SetInterpolator(method)
         resampled.append(SimpleITK.GetArrayFromImage(resampler.Execute(image)))
-    found = np.nonzero(resampled[1])
+    return Region(resampled[0], resampled[1] > 0, _reversed(grid.spacing))
+
+
+def _tight(region: Region) -> Region:
+    """Return the box that holds the mask."""
+    found = np.nonzero(region.mask)
     if found[0].size == 0:
-        return Region(resampled[0], resampled[1].astype(bool), _reversed(grid.spacing))
-    tight = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in found)
-    return Region(
-        np.ascontiguousarray(resampled[0][tight]),
-        np.ascontiguousarray(resampled[1][tight] > 0),
-        _reversed(grid.spacing),
-    )
+        return region
+    box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in found)
+    return Region(np.ascontiguousarray(region.image[box]), np.ascontiguousarray(region.mask[box]), region.spacing)
 
 
 def _reversed(spacing: NDArray[np.float64]) -> Triple:

@@ -9,6 +9,8 @@ from multimodal.imaging import Roi, RoiFailure
 from multimodal.model.features import Feature
 from multimodal.radiomics.profile import Profile
 
+ORIGINAL = "original"  # the unfiltered image, in the names of its features
+
 
 @dataclass(frozen=True)
 class RoiResult:
@@ -33,6 +35,11 @@ class RoiResult:
     failure: RoiFailure | None = None
     flags: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+
+    @property
+    def reported(self) -> tuple[Feature, ...]:
+        """Features of the original image: those of filtered ones share its codes and stay in the tables."""
+        return tuple(feature for feature in self.features if feature.name.startswith(f"{ORIGINAL}_"))
 
 
 def engine_version(profile: Profile | None = None) -> str:

@@ -41,7 +41,7 @@ def measured_groups(
         failure = result.failure.message if result.failure else ""
         # what was left out, cut or resampled of the series belongs beside the numbers
         remarks = (*result.flags, *volume.warnings)
-        observations = feature_observations(roi, result.features, failure=failure, remarks=remarks, layout=layout)
+        observations = feature_observations(roi, result.reported, failure=failure, remarks=remarks, layout=layout)
         yield Group(
             [*shared, body_structure(roi), *observations], origin=f"{volume.series_uid} {roi.mask_sop_uid} {roi.name}"
         )
