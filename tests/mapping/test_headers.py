@@ -46,7 +46,7 @@ def test_a_title_above_the_header_is_explained(tmp_path: Path) -> None:
     for record in (["Our cohort"], ["pid"], ["A1"]):
         book.active.append(record)
     book.save(tmp_path / "made.xlsx")
-    head = "fhirmap: 1\nid: made\nsource: {type: xlsx%s}\nsubject: {id: pid, system: u}\n"
+    head = "fhirmap: 1\nid: made\nsource: {type: xlsx%s}\nsubject: {id: pid, system: u:u}\n"
     for sheets, said in [
         ("", "delete what stands above it, or declare its row: `header_row` under `source.sheets`$"),
         (", sheets: {Sheet: {header_row: 3}}", "that is row 3, as `header_row` says"),

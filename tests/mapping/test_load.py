@@ -103,12 +103,12 @@ def test_what_is_not_built_yet_is_refused_by_name(tmp_path: Path, text: str, nam
 @pytest.mark.parametrize(
     ("source", "subject", "problem"),
     [
-        ("{type: csv, timezone: Mars/Olympus}", "{id: pid, system: u}", r":3:31: unknown zone"),
-        ("{type: csv, dates: ['%d.%m']}", "{id: pid, system: u}", r":3:28: .*must name a year"),
-        ("{type: csv, key: [pid, visit]}", "{id: pid, system: u}", r":3:32: unknown key column 'visit'"),
-        ("{type: csv, decimal: ',', thousands: ','}", "{id: pid, system: u}", r":3:46: .* the same sign"),
-        ("{type: csv}", "{id: pid, system: u, pattern: '(a'}", r":4:40: no regular expression"),
-        ("{type: csv}", "{id: pid, system: u, pattern: '(?=a)b'}", r":4:40: no regular expression"),
+        ("{type: csv, timezone: Mars/Olympus}", "{id: pid, system: u:u}", r":3:31: unknown zone"),
+        ("{type: csv, dates: ['%d.%m']}", "{id: pid, system: u:u}", r":3:28: .*must name a year"),
+        ("{type: csv, key: [pid, visit]}", "{id: pid, system: u:u}", r":3:32: unknown key column 'visit'"),
+        ("{type: csv, decimal: ',', thousands: ','}", "{id: pid, system: u:u}", r":3:46: .* the same sign"),
+        ("{type: csv}", "{id: pid, system: u:u, pattern: '(a'}", r":4:42: no regular expression"),
+        ("{type: csv}", "{id: pid, system: u:u, pattern: '(?=a)b'}", r":4:42: no regular expression"),
     ],
 )
 def test_mistakes_in_source_and_subject(tmp_path: Path, source: str, subject: str, problem: str) -> None:

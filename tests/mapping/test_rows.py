@@ -14,7 +14,7 @@ from multimodal.model.ids import patient_id, resource_id
 from multimodal.resources.checks import check_resource
 from multimodal.resources.shapes import validate_fully
 from multimodal.tables.errors import EmptyTableError
-from tests.mapping.made import dicts, mapped, mapping_of, of_type, places, run_of
+from tests.mapping.made import HEAD, dicts, mapped, mapping_of, of_type, places, run_of
 
 PID = "columns:\n  pid: {patient: id}\n"
 WEIGHT = "  weight: {observation: 'LNC#29463-7 \"Body weight\"', type: number, unit: kg, range: [20, 300]}\n"
@@ -75,9 +75,7 @@ def test_each_type_has_its_element(tmp_path: Path, spec: str, cell: str, element
 
 
 def test_missing_codes_become_a_reason_or_nothing(tmp_path: Path) -> None:
-    head = (
-        "fhirmap: 1\nid: made\nsource: {type: csv, missing: {NK: unknown, '-': drop}}\nsubject: {id: pid, system: u}\n"
-    )
+    head = HEAD.replace("{type: csv}", "{type: csv, missing: {NK: unknown, '-': drop}}")
     run = run_of(tmp_path, PID + WEIGHT, "pid,weight\nA1,NK\nA2,-\nA3,\n", head)
     resources = dicts(run)
     observation = only(resources)
@@ -129,7 +127,7 @@ def test_a_decimal_comma_is_found_for_the_column(tmp_path: Path) -> None:
 
 
 def test_keys_ids_and_duplicates(tmp_path: Path) -> None:
-    head = "fhirmap: 1\nid: made\nsource: {type: csv}\nsubject: {id: pid, system: u, pattern: '^A[0-9]+$'}\n"
+    head = "fhirmap: 1\nid: made\nsource: {type: csv}\nsubject: {id: pid, system: u:u, pattern: '^A[0-9]+$'}\n"
     run = run_of(tmp_path, PID + WEIGHT, "pid,weight\nA1,70\nA1,71\nB1,72\n,73\nA\x1f2,74\nA2,75\n", head)
     results = list(run)
     assert places([issue for result in results for issue in result.issues]) == [
@@ -143,7 +141,7 @@ def test_keys_ids_and_duplicates(tmp_path: Path) -> None:
 
 
 def test_rows_of_one_patient_must_agree(tmp_path: Path) -> None:
-    head = "fhirmap: 1\nid: made\nsource: {type: csv, key: [pid, visit]}\nsubject: {id: pid, system: u}\n"
+    head = "fhirmap: 1\nid: made\nsource: {type: csv, key: [pid, visit]}\nsubject: {id: pid, system: u:u}\n"
     text = PID + WEIGHT + "  visit: {helper: number}\n  sex: {patient: gender}\n"
     table = "pid,visit,weight,sex\nA1,1,70,male\nA1,2,71,male\nA1,3,72,female\n"
     resources, issues = mapped(tmp_path, text, table, head)
@@ -338,7 +336,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_name_is_noted(tmp_path: Path) -> None:
-    head = "fhirmap: 1\nid: made\nsource: {type: csv, files: ['cohort_*.csv']}\nsubject: {id: pid, system: u}\n"
+    head = "fhirmap: 1\nid: made\nsource: {type: csv, files: ['cohort_*.csv']}\nsubject: {id: pid, system: u:u}\n"
     assert "is not called as the mapping expects" in run_of(tmp_path, PID, "pid\nA1\n", head).notes[0]
 
 
@@ -373,7 +371,7 @@ def test_sheets_are_forms(tmp_path: Path) -> None:
     for record in (["pid", "sex"], ["A1", "male"]):
         patients.append(record)
     book.save(tmp_path / "made.xlsx")
-    head = "fhirmap: 1\nid: made\nsource: {type: xlsx}\nsubject: {id: pid, system: u}\n"
+    head = "fhirmap: 1\nid: made\nsource: {type: xlsx}\nsubject: {id: pid, system: u:u}\n"
     results = list(run_mapping(mapping_of(tmp_path, FORMS, head), [tmp_path / "made.xlsx"]))
     resources = dicts(results)
     assert [made.get("gender") for made in of_type(resources, "Patient")] == ["male", None]

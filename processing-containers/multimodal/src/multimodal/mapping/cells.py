@@ -60,6 +60,8 @@ class NumberReader:
         Lowest and highest plausible value.
     mixed : bool
         Whether the column holds both decimal signs and none was declared: a cell with one cannot be read.
+    unsure : bool
+        Whether the sign in the column's numbers could stand between thousands, and nothing was declared.
     percent : bool
         Whether a number may be followed by ``%``, which is the unit of its column.
     """
@@ -70,6 +72,7 @@ class NumberReader:
     limits: tuple[float, float] | None = None
     mixed: bool = False
     percent: bool = False
+    unsure: bool = False
 
     def number(self, text: str) -> float:
         """Return the number that `text` is; an int where it is written as one.
@@ -99,6 +102,11 @@ class NumberReader:
             if self.mixed:
                 problem = f"the column holds numbers with . and with , so {text!r} cannot be read"
                 raise CellError(IssueCode.MIXED_DECIMAL, problem)
+            if self.unsure:
+                digits = re.sub("[.,]", "", plain)
+                problem = f"{text!r} could be {plain.replace(',', '.')} or {digits}"
+                suggestion = "declare the column's `decimal`, or `decimal` or `thousands` under `source`"
+                raise CellError(IssueCode.MIXED_DECIMAL, problem, suggestion=suggestion)
             if self.decimal not in plain:
                 raise self._other_sign(text, cell)
             plain = plain.replace(",", ".")

@@ -59,7 +59,7 @@ class Conversion:
             raise self._document.error((*self._place, "factor"), problem)
         different = _different(source, target)
         if different is not None and factor is None:
-            hint = "; say with `factor:` what a number is multiplied with"
+            hint = "; keep the unit, or say with `factor:` what a number is multiplied with"
             raise self._document.error((*self._place, "convert_to"), f"{different}{hint}") from different
         if different is None and factor is not None:
             raise self._not_needed((*self._place, "factor"), source, target)

@@ -27,6 +27,8 @@ _NARROW = {name: rf"(?P<{name}>\d{{2}})" for name in "mdH"}
 # Day 0 of the two date systems of spreadsheets. In that of 1900, day 60 is a 29 February that never was.
 _EPOCHS = {"excel": dt.date(1899, 12, 30), "excel-1904": dt.date(1904, 1, 1)}
 _LEAP_DAY_THAT_NEVER_WAS = 60
+# Nobody who is in a clinical table was born before, nothing was planned for after: 0024 and 9999 are slips.
+_FIRST_YEAR, _LAST_YEAR = 1800, 2150
 _SERIAL = re.compile(r"(\d{1,7})(?:[.,](\d{1,12}))?", re.ASCII)
 _ISO = re.compile(
     r"(?P<Y>\d{4})(-(?P<m>\d{2})(-(?P<d>\d{2})([T ](?P<H>\d{2}):(?P<M>\d{2})(:(?P<S>\d{2})(\.\d+)?)?"
@@ -109,7 +111,7 @@ class DateReader:
         Raises
         ------
         CellError
-            E301 if it is no date, E302 if day and month could be exchanged.
+            E301 if it is no date or not of the years 1800 to 2150, E302 if day and month could be exchanged.
         """
         if self.serial and (number := _SERIAL.fullmatch(text)):
             return self._of_serial(number, text)
@@ -161,6 +163,7 @@ class DateReader:
             moment += dt.timedelta(seconds=round(float(f"0.{match[2] or 0}") * 86400))
         except OverflowError as error:
             raise CellError(IssueCode.BAD_DATE, f"{text!r} is no day of a spreadsheet's calendar") from error
+        _plausible(moment.year)
         if not match[2] or not int(match[2]):
             return moment.date().isoformat()
         return self._zoned(moment, text)
@@ -201,11 +204,19 @@ class DateReader:
 
 def _checked(text: str, year: int, month: int, day: int) -> dt.date:
     try:
-        return dt.date(year, month, day)
+        date = dt.date(year, month, day)
     except ValueError as error:
         part = "year" if year < 1 else "month" if not 1 <= month <= 12 else "day"
         problem = f"{text!r} is no day of the calendar"
         raise CellError(IssueCode.BAD_DATE, problem, suggestion=f"correct the {part}") from error
+    _plausible(year)
+    return date
+
+
+def _plausible(year: int) -> None:
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        suggestion = "correct the year; declare a text that stands for a missing date under `missing`"
+        raise CellError(IssueCode.BAD_DATE, f"the year {year} is not plausible", suggestion=suggestion)
 
 
 def days_after(date: str, days: float | str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from multimodal.mapping.cells import read_key
+from multimodal.mapping.damaged_ids import damage
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.form_parts import parts_of
 from multimodal.mapping.headers import Headers
@@ -148,6 +149,8 @@ class FormRun:
         # A code for "missing" identifies nothing, in whatever key column it stands.
         self._no_key = {present[name]: form.columns[name].missing for name in form.key if name in present}
         self._no_key[self.subject_header] = self._subject.missing
+        self._headers = frozenset({self.subject_header, self._subject.header, *self._subject.aliases})
+        self._no_name = frozenset({*self._subject.missing, *self._headers})
         self._pattern = PatternCheck(mapping.subject.pattern)
         self._strict = bool(mapping.subject.pattern) or self.key_headers != [self.subject_header]
         self._patient_id = patient_id_maker(hiding.system)
@@ -175,7 +178,7 @@ class FormRun:
         value = row.values[self.subject_header].strip()
         parts = self._key(row)
         problems = [replace(problem, record=row.record) for problem in row.problems] if row.problems else []
-        sound = len(parts) == 1 and value.isprintable() and value and value not in self._subject.missing
+        sound = len(parts) == 1 and value.isalnum() and value not in self._no_name
         unidentified = None if sound and not self._strict else self._unidentified(row, value, parts)
         if unidentified is not None:
             return Mapped([], [*problems, unidentified])
@@ -225,6 +228,12 @@ class FormRun:
                 read_key(part)
             except CellError as error:
                 return issue_at(row, error.code, error.message, header, part, error.suggestion)
+            if what := damage(part):
+                suggestion = "correct it at its source; in a spreadsheet, format the column as text before typing ids"
+                return issue_at(row, IssueCode.ID_PATTERN, f"{what}; the row was not used", header, part, suggestion)
+        if value in self._headers:
+            message, suggestion = "the row repeats the header; it was not used", "delete the row"
+            return issue_at(row, IssueCode.ID_PATTERN, message, self.subject_header, value, suggestion)
         if not self._pattern.fits(value):
             message = "the id is not as subject.pattern says; the row was not used"
             return issue_at(row, IssueCode.ID_PATTERN, message, self.subject_header, value)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from multimodal.mapping.column_reader import ColumnReader
 from multimodal.mapping.dates import DateFormatError, DateReader, date_reader
 from multimodal.mapping.document import Document, Place
+from multimodal.mapping.identifier_systems import check_systems
 from multimodal.mapping.patterns import PatternCheck
 from multimodal.mapping.plan import DROP, Column, Form, Mapping, Subject, Template
 from multimodal.mapping.privacy_reader import check_free_text, free_text_read, read_privacy
@@ -18,6 +19,7 @@ from multimodal.mapping.scope import Scope
 from multimodal.mapping.source_reader import read_source
 from multimodal.mapping.template_reader import read_template
 from multimodal.mapping.template_rules import check_templates
+from multimodal.mapping.told_at_load import told_of
 from multimodal.mapping.unsupported import refuse_unsupported
 from multimodal.model.errors import ConfigurationError
 from multimodal.terminology.concept_maps import read_concept_map
@@ -44,6 +46,7 @@ def load_mapping(path: Path) -> Mapping:
     document = Document(path)
     check_schema(document)
     refuse_unsupported(document)
+    check_systems(document)
     return _Reader(document).read()
 
 
@@ -213,7 +216,7 @@ class _Reader:
         if self.privacy.id == "hmac":
             self.notes += free_text_read(templates, {h: c for h, c in columns.items() if c.type == "text"}, aliases)
         encounter = form.get("encounter", False) if name else False
-        return Form(
+        made = Form(
             name,
             columns,
             templates,
@@ -225,6 +228,8 @@ class _Reader:
             encounter_class=self._encounter_class(encounter, (*place, "encounter")) if encounter else {},
             status=form.get("status", "") if name else "",
         )
+        self.notes += told_of(made)
+        return made
 
     def _implied(self, name: str, columns: dict[str, Column]) -> dict[str, Column]:
         """Return the columns that a form has without naming them: the patient's id, and those of a long layout."""
@@ -236,8 +241,8 @@ class _Reader:
             implied[subject] = Column(
                 header=subject, aliases=(), identity=subject, verb="patient", element="id", missing=missing
             )
-        long = source.get("sheets", {}).get(name, {}).get("long", {})
-        for part, header in long.items():
+        long = (sheet.get("long", {}) for sheet in self._sheets(name).values())
+        for part, header in (item for items in long for item in items.items()):
             if header not in taken and header not in implied:
                 implied[header] = Column(
                     header=header, aliases=(), identity=header, verb="helper", reason=f"{part} of each value"
@@ -266,6 +271,16 @@ class _Reader:
                 problem = f"a column and a resource are both called {template!r}; give the column another `name`"
                 raise self.document.error((*place, "resources", template), problem, at_key=True)
 
+    def _sheets(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return the sheets that a form is read from: its own, or all of them where the columns stand at the top."""
+        sheets: dict[str, dict[str, Any]] = self.content["source"].get("sheets", {})
+        if name:
+            return {name: sheets.get(name, {})}
+        if len({tuple(sheet.get("key", ())) for sheet in sheets.values()}) > 1:
+            problem = "the sheets have different keys: give each its own columns under `forms`, or one `source.key`"
+            raise self.document.error(("source", "sheets"), problem, at_key=True)
+        return sheets
+
     def _key(self, name: str, place: Place, form: dict[str, Any], aliases: dict[str, str]) -> tuple[str, ...]:
         source = self.content["source"]
         subject = self.content["subject"]["id"]
@@ -274,7 +289,7 @@ class _Reader:
             raise self.document.error((*place, "columns"), problem, at_key=True)
         candidates: list[tuple[Place, list[str] | None]] = [
             ((*place, "key"), form.get("key") if name else None),
-            (("source", "sheets", name, "key"), source.get("sheets", {}).get(name, {}).get("key")),
+            *((("source", "sheets", sheet, "key"), spec.get("key")) for sheet, spec in self._sheets(name).items()),
             (("source", "key"), source.get("key")),
             (("subject", "id"), [subject]),
         ]

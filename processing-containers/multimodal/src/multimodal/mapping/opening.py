@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from multimodal.mapping.decimals import MIXED, decide_decimals
+from multimodal.mapping.decimals import UNSURE, could_be_thousands, decided, signs_said
 from multimodal.mapping.errors import ColumnsRefusedError
 from multimodal.mapping.form_run import OpenForm
 from multimodal.mapping.headers import Headers, compare, misspelt, without_key
@@ -23,6 +23,7 @@ from multimodal.tables.read import read_tables
 from multimodal.tables.rows import SourceSpec, Table
 
 _ASCII_BASED = frozenset({"utf-8", "utf-8-sig", "cp1252"})
+_DOT_BY_STANDARD = ("redcap", "odm", "idc")
 _NUMBERS = frozenset({"number", "integer", "age"})
 
 
@@ -241,19 +242,34 @@ class Opening:
                     for header, actual in compare(form, table).present.items()
                     if form.columns[header].type in _NUMBERS and form.columns[header].decimal == "auto"
                 ]
-                if other is form and columns and _has_no_comma(table):
+                if other is form and columns and _needs_no_look(table):
                     for header, _ in columns if self.mapping.thousands != "." else ():
                         signs.setdefault(header, set()).add(".")
                 elif other is form and columns:
-                    for header, sign in decide_decimals(table.rows, columns, self.mapping.thousands).items():
-                        signs.setdefault(header, set()).add(sign)
-            by_form[form.name] = {h: MIXED if len(found) > 1 else found.pop() for h, found in signs.items()}
+                    for header, said in signs_said(table.rows, columns, self.mapping.thousands).items():
+                        signs.setdefault(header, set()).update(said)
+            by_form[form.name] = {header: decided(said) for header, said in signs.items()}
+            self._settle_by_standard(by_form[form.name], signs)
             self.decimals.update(by_form[form.name])
         return by_form
 
+    def _settle_by_standard(self, decimals: dict[str, str], signs: dict[str, set[str]]) -> None:
+        """Tell of columns that could hold thousands; in XML and what is exported for machines the sign is a dot."""
+        for header in [header for header, sign in decimals.items() if sign == UNSURE]:
+            sign = min(signs[header])[:1]
+            if sign == "." and self.source.type in _DOT_BY_STANDARD:
+                decimals[header] = sign
+                continue
+            example = f"150{sign}000"
+            self.notes.append(
+                f"all numbers of {header!r} with a {sign!r} have three digits behind it, as {example}: these could be "
+                'thousands and are not used; declare `decimal` of the column (or `decimal: "' + sign + '"` or '
+                "`thousands` under `source`)"
+            )
 
-def _has_no_comma(table: Table) -> bool:
-    """Return whether the bytes of a text table show that none of its cells holds a comma; no other table says so.
+
+def _needs_no_look(table: Table) -> bool:
+    """Return whether the bytes of a text table show that each number has a dot or nothing, and no thousands.
 
     Looking through them takes a hundredth of the time that reading the cells takes.
     """
@@ -262,7 +278,10 @@ def _has_no_comma(table: Table) -> bool:
         return False
     sought = b'"' if delimiter == "," else b","
     with table.file.open("rb") as file:
-        return not any(sought in chunk for chunk in iter(partial(file.read, 1 << 20), b""))
+        if any(sought in chunk for chunk in iter(partial(file.read, 1 << 20), b"")):
+            return False
+        file.seek(0)
+        return not could_be_thousands(iter(partial(file.read, 1 << 20), b""))
 
 
 def _dictionary_apart(source: SourceSpec, paths: Sequence[Path]) -> tuple[SourceSpec, list[Path]]:

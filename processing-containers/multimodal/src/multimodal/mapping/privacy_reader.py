@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from multimodal.mapping.document import Document, Place
-from multimodal.mapping.plan import Column, Node, PrivacyPlan, Template
+from multimodal.mapping.plan import Column, PrivacyPlan, Template
+from multimodal.mapping.told_at_load import columns_of
 
 _FREE_ELEMENTS = ("name", "identifier")
 
@@ -66,15 +67,8 @@ def free_text_read(
     """Return a note on each template that puts a column of free text into a pseudonymous resource."""
     notes = []
     for name, template in templates.items():
-        read = dict.fromkeys(aliases[column] for column in _columns(template.body))
+        read = dict.fromkeys(aliases[column] for column in columns_of(template.body))
         for header in read:
             if header in texts:
                 notes.append(f"the resource {name!r} reads the text column {header!r}: see that it names nobody")
     return notes
-
-
-def _columns(node: Node) -> Iterator[str]:
-    if node.expression is not None:
-        yield from node.expression.columns
-    for child in (*(node.elements or {}).values(), *(node.items or ())):
-        yield from _columns(child)

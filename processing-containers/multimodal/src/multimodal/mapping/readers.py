@@ -17,6 +17,7 @@ from multimodal.mapping.cells import (
     read_text,
     translate,
 )
+from multimodal.mapping.decimals import MIXED, UNSURE
 from multimodal.mapping.errors import CellError
 from multimodal.mapping.plan import DROP, Column
 from multimodal.model.issue_codes import IssueCode
@@ -76,14 +77,15 @@ ReadOutcome = Callable[[str, str], Outcome]
 
 
 def number_reader(column: Column, decimal: str, thousands: str) -> NumberReader:
-    """Return the reader of a column's numbers; `decimal` may be ``mixed``."""
+    """Return the reader of a column's numbers; `decimal` may be ``mixed`` or ``unsure``."""
     return NumberReader(
-        decimal="." if decimal == "mixed" else decimal,
+        decimal="." if decimal in (MIXED, UNSURE) else decimal,
         thousands=thousands,
         whole=column.type == "integer",
         # Where each row has its own unit, the limits are in the unit that is written.
         limits=None if column.unit_column else column.limits,
-        mixed=decimal == "mixed",
+        mixed=decimal == MIXED,
+        unsure=decimal == UNSURE,
         percent=column.unit is not None and column.unit.code == "%",
     )
 
@@ -142,8 +144,10 @@ def unit_of(column: Column, unit_text: str) -> tuple[Unit | None, Callable[[floa
         try:
             source = unit(unit_text)
         except UnknownUnitError as error:
+            problem = f"unknown unit {unit_text!r}" if unit_text else "the unit cell is empty"
+            suggestion = "" if unit_text else "write the unit in it, e.g. g/dL; a value without its unit is not stored"
             raise CellError(
-                IssueCode.UNKNOWN_UNIT, f"unknown unit {unit_text!r}", column=column.unit_column, value=unit_text
+                IssueCode.UNKNOWN_UNIT, problem, suggestion=suggestion, column=column.unit_column, value=unit_text
             ) from error
     if column.convert_to is None or source is None:
         return source, _same
@@ -154,7 +158,7 @@ def unit_of(column: Column, unit_text: str) -> tuple[Unit | None, Callable[[floa
         return column.convert_to, converter(source.code, column.convert_to.code)
     except DimensionError as error:
         declare = f"declare what such a number is multiplied with: `factor: {{{unit_text}: ...}}`"
-        suggestion = declare if error.molar else ""
+        suggestion = declare if error.molar else f"keep the unit, or {declare}" if error.kinds else ""
         raise CellError(
             IssueCode.DIMENSION, str(error), suggestion=suggestion, column=column.unit_column, value=unit_text
         ) from error

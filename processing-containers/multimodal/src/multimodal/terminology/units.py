@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from multimodal.terminology.unit_kinds import different_kinds
+
 UCUM = "http://unitsofmeasure.org"
 _LONGEST = 40
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -36,13 +38,16 @@ class DimensionError(ValueError):
         UCUM codes.
     molar : bool
         Whether one is a mass and the other an amount of substance: only the molar mass of what was measured joins them.
+    kinds : str
+        Why two numbers of one dimension are not of one kind.
     """
 
-    def __init__(self, source: str, target: str, *, molar: bool = False) -> None:
+    def __init__(self, source: str, target: str, *, molar: bool = False, kinds: str = "") -> None:
         self.source = source
         self.target = target
         self.molar = molar
-        why = ": that needs the molar mass of what was measured" if molar else ""
+        self.kinds = kinds
+        why = ": that needs the molar mass of what was measured" if molar else f": {kinds}" * bool(kinds)
         super().__init__(f"{source} cannot be converted to {target}{why}")
 
 
@@ -148,6 +153,10 @@ def converter(source: str, target: str) -> Callable[[float], float]:
     from pint.errors import DimensionalityError
 
     first, second = _parse(source), _parse(target)
+    if first.units.dimensionality == second.units.dimensionality:
+        kinds = different_kinds(source, target, first, second)
+        if kinds:
+            raise DimensionError(source, target, kinds=kinds)
     try:
         zero, one = (_convert(first, second, number) for number in (0.0, 1.0))
     except DimensionalityError as error:

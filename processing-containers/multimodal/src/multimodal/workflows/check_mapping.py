@@ -133,7 +133,7 @@ def check_mapping(mapping_file: Path, files: Sequence[Path] = (), *, progress: P
     mapping = load_mapping(mapping_file)
     verbs = dict(Counter(column.verb for column in mapping.columns.values()))
     if not files:
-        return CheckResult(mapping.id, verbs)
+        return CheckResult(mapping.id, verbs, notes=list(mapping.notes))
     return _held_to_tables(mapping, verbs, run_mapping(mapping, files, progress=progress))
 
 
