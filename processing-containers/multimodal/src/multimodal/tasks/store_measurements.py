@@ -19,5 +19,6 @@ def run(context: TaskContext) -> WorkflowResult:
             fhir=FhirServer(session),
             patients=ScannedPatients.of(context.stores.get("pacs", "dicomweb")),
             bucket=context.bucket,
+            layout="components" if context.form.get("layout") == "components" else "members",
             progress=context.progress,
         )
