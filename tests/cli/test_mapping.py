@@ -67,3 +67,9 @@ def test_tests_of_mappings(folder: Path) -> None:
     passed = multimodal("test", "study", folder=folder)
     assert passed.returncode == 0, passed.stdout
     assert "1 passed, 0 failed" in passed.stdout
+
+
+@pytest.mark.parametrize("row", ["two", "0", "1,3", "-1"])
+def test_a_header_row_that_is_none_is_refused(row: str, folder: Path) -> None:
+    done = multimodal("suggest", "table.csv", f"--header-row={row}", folder=folder)
+    assert (done.returncode, "--header-row" in done.stderr) == (2, True)

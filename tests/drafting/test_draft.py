@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 from multimodal.drafting import decided, draft_yaml, open_lines, scalar
 from multimodal.mapping import load_mapping, run_mapping
 from multimodal.mapping.document import Document
+from multimodal.model.errors import ConfigurationError
+from multimodal.tables.errors import HeaderError
 from multimodal.workflows.check_mapping import find_todos
 from multimodal.workflows.suggest_mapping import mapping_id, suggest_mapping
 
@@ -175,3 +177,14 @@ def test_every_todo_is_counted_with_its_line(cohort: Path, tmp_path: Path) -> No
     lines = [todo.line for todo in find_todos(file)]
     assert open_lines(file.read_text(encoding="utf-8")) == lines
     assert f"{len(lines)} TODO left to decide, in lines {lines[0]}, {lines[1]}." in file.read_text(encoding="utf-8")
+
+
+def test_a_header_row_is_chosen_in_workbooks_only(cohort: Path) -> None:
+    with pytest.raises(ConfigurationError, match="in workbooks"):
+        suggest_mapping([cohort], header_row=(2,))
+
+
+def test_a_title_above_a_text_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "titled.csv").write_text("Auszug 2024;;\npid;day;hb\nA1;01.02.2024;13,5\nA2;02.02.2024;12\n")
+    with pytest.raises(HeaderError, match="delete the lines above the header"):
+        suggest_mapping([tmp_path / "titled.csv"])

@@ -189,8 +189,18 @@ def test_any_column_gets_a_line(name: str, values: list[str], label: str) -> Non
         ("RR diast. [mmHg]", ["80", "75"], "blood-pressure-diastolic"),
         ("lebt/verstorben", ["lebt", "verstorben"], "vital-status"),
         ("Raucher (ja/nein)", ["ja", "nein", "k.A."], "smoking-status"),
+        ("Status", ["lebt", "verstorben", "k.A."], "vital-status"),
+        ("Patient Nr.", ["A1", "A2"], "patient-id"),
         ("Diabetes (ja/nein/unbekannt)", ["ja", "nein", "unbekannt"], "diabetes"),
     ],
 )
 def test_headers_of_a_german_clinic(name: str, values: list[str], target: str) -> None:
     assert of(name, values).id == target
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("Status der Mutter", ["lebt", "verstorben"]), ("Status", ["aktiv", "verstorben"]), ("Status", ["lebt"])],
+)
+def test_a_status_of_something_else_is_left_to_a_person(name: str, values: list[str]) -> None:
+    assert of(name, values).verb == "todo"

@@ -55,6 +55,7 @@ def suggest(
     )  # fmt: skip
     if output is None:
         click.echo(suggestion.text, nl=False)
+        mapping_shown.show_notes(suggestion.draft)
         return
     write_text(output, suggestion.text)
     mapping_shown.show_draft(suggestion.draft, suggestion.text, output)

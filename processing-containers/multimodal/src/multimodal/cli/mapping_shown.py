@@ -26,10 +26,15 @@ def show_draft(draft: Draft, text: str, output: Path) -> None:
     """Print what a draft proposes and what it leaves open."""
     total, open_ = len(draft.proposals), draft.undecided
     click.echo(f"{total - open_} of {total} columns proposed, {told_open(open_lines(text))}; draft in {output}")
-    for note in draft.notes[:_SHOWN]:
-        click.echo(f"note: {note}")
+    show_notes(draft, error_stream=False)
     first = "decide the TODO lines" if open_lines(text) else "read every line"
     click.echo(f"next: {first}, then multimodal mapping check {output} FILE...")
+
+
+def show_notes(draft: Draft, *, error_stream: bool = True) -> None:
+    """Print what a person should know of a draft, beside it where the draft itself is printed."""
+    for note in draft.notes[:_SHOWN]:
+        click.echo(f"note: {note}", err=error_stream)
 
 
 def show_todos(mapping: Path, todos: Sequence[Todo], *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from multimodal.drafting.checkboxes import checkbox_proposal
 from multimodal.drafting.diagnoses import diagnosis_proposal
 from multimodal.drafting.facts import Facts, facts_of, missing_texts
-from multimodal.drafting.matching import candidates
+from multimodal.drafting.matching import by_answers, candidates
 from multimodal.drafting.proposals import TODO, Proposal, ignored, proposed, undecided
 from multimodal.drafting.row_dates import dated_by_form, key_of
 from multimodal.drafting.siblings import unit_columns
@@ -43,6 +43,8 @@ class DraftedTable:
         Texts that stand for missing values -> reason to propose.
     rows : int
         Rows that were looked at.
+    unusable : int
+        Rows beside them whose cells could not be told apart.
     header_row : int or tuple of int
         Where the names of the columns stand in the sheet.
     header_why, header_doubt : str
@@ -56,6 +58,7 @@ class DraftedTable:
     effective: str = ""
     missing: dict[str, str] = field(default_factory=dict)
     rows: int = 0
+    unusable: int = 0
     header_row: int | tuple[int, ...] = 1
     header_why: str = ""
     header_doubt: str = ""
@@ -142,6 +145,8 @@ def _proposal(one: Field, facts: Facts, record_id: str) -> Proposal:
         return ignored(one.name, "marked as an identifier", 0.95, "the dictionary says so", "person-name")
     if sure:
         return proposed(one, facts, found[0])
+    if (status := by_answers(one, facts)) is not None:
+        return proposed(one, facts, status)
     if (diagnoses := diagnosis_proposal(one, facts, THRESHOLD)) is not None:
         return diagnoses
     return undecided(one, facts, found)
@@ -179,7 +184,7 @@ def _drafted(table: Table, *, recorded: bool) -> DraftedTable:
     fields = _fields(table)
     facts = {header: facts_of([row.values.get(header, "") for row in usable]) for header in table.headers}
     proposals = propose(fields, facts, record_id=_record_id(table))
-    drafted = DraftedTable(table.sheet, proposals, rows=len(usable))
+    drafted = DraftedTable(table.sheet, proposals, rows=len(usable), unusable=len(sample) - len(usable))
     drafted.missing = _missing(facts.values())
     if recorded:
         proposals[:] = dated_by_form(fields, proposals)

@@ -14,6 +14,7 @@ from multimodal.drafting.lexicon import (
     by_name,
     compact,
     history_words,
+    lexicon,
     neutral_words,
     other_words,
 )
@@ -43,6 +44,7 @@ _SHAPES = {
         r"(stage|stadium|stade|estadio|stadio)?\s?(0|i{1,3}|iv|[1-4]|x)\s?(is|[a-e])?[1-3]?", re.IGNORECASE
     ),
 }
+_STATUS = frozenset({"status", "stat", "zustand", "statut", "etat", "estado", "stato", "outcome"})
 # Words for another person: they count wherever they stand, in the name of the form too.
 _PERSONS = frozenset({
     "mother", "father", "maternal", "paternal", "family", "familial", "sibling", "brother", "sister", "mutter", "vater",
@@ -86,6 +88,19 @@ def candidates(field: Field, facts: Facts) -> list[Candidate]:
     weighed = [weighed for found in best.values() if (weighed := _weighed(found, field, facts)) is not None]
     weighed.sort(key=lambda found: (-round(found.confidence, 2), -found.size, found.entry.id))
     return _without_wider(weighed)
+
+
+def by_answers(field: Field, facts: Facts) -> Candidate | None:
+    """Return what a column is whose name says only *status*, where its answers say the rest: dead, alive."""
+    texts = list(field.choices.values()) or list(facts.values)
+    said = set(words(field.label or field.name)) - neutral_words()
+    if not said or not said <= _STATUS or facts.many:
+        return None
+    understood = meant("vital", texts)
+    if not {"dead", "alive"} <= set(understood.values()) or len(understood) < len(texts):
+        return None
+    entry = next(one for one in lexicon() if one.id == "vital-status")
+    return Candidate(entry, _NAME_ONLY, (f'name "{field.name}"', "answers dead, alive"))
 
 
 def _without_wider(found: list[Candidate]) -> list[Candidate]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from multimodal.drafting import Draft, draft_tables, draft_yaml
 from multimodal.drafting.words import fold
 from multimodal.model.errors import ConfigurationError
-from multimodal.tables.errors import EmptyTableError
+from multimodal.tables.errors import EmptyTableError, HeaderError
 from multimodal.tables.read import read_tables, source_types
 from multimodal.tables.redcap_fields import REQUIRED, column_names
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
@@ -73,12 +73,18 @@ def suggest_mapping(
     type_ = source_type or _type_of(files[0], dictionary)
     if type_ not in source_types():
         raise ConfigurationError(f"no source of type {type_!r}; there are: {', '.join(source_types())}")
+    if header_row and type_ != "xlsx":
+        raise ConfigurationError(f"a header row can be chosen in workbooks; {files[0].name} is of type {type_}")
     options = _idc_options(files[0], dictionary) if type_ == "idc" and dictionary is not None else {}
     spec = SourceSpec(type=type_, dictionary=dictionary, options=options)
     notes: list[str] = []
     layouts = {file: _layouts(file, sheets, header_row) for file in files} if type_ == "xlsx" else {}
     tables = [table for file in files for table in _tables(file, spec, layouts.get(file, {}), notes)]
     draft = draft_tables(tables, source_type=type_, dictionary=dictionary.name if dictionary else "", options=options)
+    for table, drafted in zip(tables, draft.tables, strict=True):
+        if drafted.unusable and not drafted.rows:  # or all columns but the first would silently be lost
+            many = f"the header {', '.join(map(repr, table.headers[:3]))} has {len(table.headers)} column(s)"
+            raise HeaderError(table.file, f"{many}, and no row has as many; delete the lines above the header")
     draft.notes = [*dict.fromkeys(draft.notes), *notes]
     _say_headers(draft, {name: found for sheets_ in layouts.values() for name, found in sheets_.items()})
     return Suggestion(draft, draft_yaml(draft, id_=id_ or mapping_id(files), system=system), dictionary)
