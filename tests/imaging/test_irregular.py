@@ -104,3 +104,15 @@ def test_a_series_in_pieces_is_refused(tmp_path: Path, images: list[Dataset]) ->
     with pytest.raises(VolumeError, match="is the series complete") as caught:
         read_volume(write(tmp_path, [images[i] for i in (0, 1, 2, 5, 6, 8, 9)]))
     assert caught.value.fault is VolumeFault.GAP
+
+
+def test_a_place_far_away_is_not_filled_up_to(tmp_path: Path, images: list[Dataset]) -> None:
+    images[9].ImagePositionPatient[2] += 1e6
+    with pytest.raises(VolumeError, match="too much to fill in") as caught:
+        read_volume(write(tmp_path / "along", images), ALLOWED)
+    assert caught.value.fault is VolumeFault.GAP
+    images[9].ImagePositionPatient[2] -= 1e6
+    images[9].ImagePositionPatient[0] += 1e6
+    with pytest.raises(VolumeError, match="no gantry tilts so far") as caught:
+        read_volume(write(tmp_path / "across", images), ALLOWED)
+    assert caught.value.fault is VolumeFault.TILT

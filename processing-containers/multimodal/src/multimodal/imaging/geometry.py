@@ -22,6 +22,8 @@ SAME_DIRECTION = 1e-4  # largest difference of a direction cosine; scanners writ
 LOCALIZER_ANGLE = 0.87  # cosine of 30 degrees: no slice of a stack deviates by so much
 GAP_TOLERANCE = 0.01  # of the slice distance
 SHEAR_TOLERANCE = 1e-3  # in-plane shift per slice distance
+MOST_FILLED = 2.0  # even slices for each image there is, where gaps are filled in
+MOST_TILTED = 1.0  # shift per slice distance (45 degrees) that is straightened
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,8 @@ def _even_run(
         f"slices are not evenly spaced: {gaps[at]:.4g} mm instead of {step:.4g} mm after slice {at + 1} of "
         f"{len(slices)} ({uneven.size} such place(s))"
     )
+    if resample and heights[-1] - heights[0] > MOST_FILLED * step * len(slices):
+        raise VolumeError(series_uid, VolumeFault.GAP, f"{where}; most of it is missing, too much to fill in")
     if resample:
         return slices, step, (), [f"resampled to even slices of {step:.4g} mm: {where}"]
     first, stop = _longest_run(uneven, len(slices))
@@ -248,6 +252,7 @@ def _tilt(slices: list[Slice], series_uid: str, resample: bool) -> list[str]:
     if shear <= SHEAR_TOLERANCE:
         return []
     shifted = f"the slices are shifted against each other by {shear:.3g} of their distance (gantry tilt)"
-    if resample:
+    if resample and shear <= MOST_TILTED:
         return [f"resampled on a straight grid: {shifted}"]
-    raise VolumeError(series_uid, VolumeFault.TILT, f"{shifted}; it can be measured if resampling is allowed")
+    cure = "no gantry tilts so far" if resample else "it can be measured if resampling is allowed"
+    raise VolumeError(series_uid, VolumeFault.TILT, f"{shifted}; {cure}")
