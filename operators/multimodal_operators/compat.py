@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from multimodal_operators.host import ON_KAAPANA
+from multimodal_operators.host import ON_KAAPANA, REFERENCED
 
 
 def get_input(dag: Any, *, modalities: Sequence[str] = ()) -> Any:
@@ -18,7 +18,7 @@ def get_input(dag: Any, *, modalities: Sequence[str] = ()) -> Any:
     modalities : sequence of str
         On plain Airflow, what is fetched where no series are named. Kaapana's users choose a dataset.
     """
-    if ON_KAAPANA:
+    if ON_KAAPANA and not REFERENCED:
         from kaapana.operators.GetInputOperator import GetInputOperator
 
         return GetInputOperator(dag=dag, name="get-input")
@@ -29,7 +29,7 @@ def get_input(dag: Any, *, modalities: Sequence[str] = ()) -> Any:
 
 def get_ref_series(dag: Any, *, input_operator: Any) -> Any:
     """Return the step that fetches, for each segmentation of the batch, the series it was drawn on."""
-    if ON_KAAPANA:
+    if ON_KAAPANA and not REFERENCED:
         from kaapana.operators.GetRefSeriesOperator import GetRefSeriesOperator
 
         return GetRefSeriesOperator(

@@ -1,10 +1,16 @@
-"""Starts the task `get-ref-series`, which stands in for Kaapana's step of that name on plain Airflow."""
+"""Starts the task `get-ref-series`, our own step: on plain Airflow, and on Kaapana where series are only referenced."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from multimodal_operators.host import DEFAULT_REGISTRY, KAAPANA_BUILD_VERSION, ContainerOperator
+from multimodal_operators.host import (
+    DEFAULT_REGISTRY,
+    KAAPANA_BUILD_VERSION,
+    ContainerOperator,
+    outside_access,
+    store_secrets,
+)
 
 
 class PlainGetRefSeriesOperator(ContainerOperator):
@@ -15,7 +21,9 @@ class PlainGetRefSeriesOperator(ContainerOperator):
             dag=dag,
             name=name,
             image=f"{DEFAULT_REGISTRY}/multimodal:{KAAPANA_BUILD_VERSION}",
+            secrets=store_secrets(),
             ram_mem_mb=300,
             ram_mem_mb_lmt=1000,
+            **outside_access(),
             **kwargs,
         )

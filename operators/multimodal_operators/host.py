@@ -14,6 +14,9 @@ STORES_SECRET = "multimodal-stores"  # noqa: S105 - the name of the Kubernetes S
 SECRET_KEYS = {"MULTIMODAL_STORES_YAML": "stores.yaml", "MULTIMODAL_SECRETS_YAML": "secrets.yaml"}
 
 ON_KAAPANA = find_spec("kaapana") is not None
+# Kaapana's own steps find series of its archive alone, and fail for a dataset in which one is only referenced. Set
+# where the scheduler runs, this takes ours instead, which need a store `pacs` for the archive.
+REFERENCED = os.environ.get("MULTIMODAL_REFERENCED_SERIES", "").lower() in {"1", "true", "yes"}
 
 if TYPE_CHECKING or not ON_KAAPANA:
     from multimodal_operators.container_operator import PlainContainerOperator as ContainerOperator
@@ -28,6 +31,7 @@ __all__ = [
     "DEFAULT_REGISTRY",
     "KAAPANA_BUILD_VERSION",
     "ON_KAAPANA",
+    "REFERENCED",
     "ContainerOperator",
     "outside_access",
     "store_secrets",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import os
 import re
@@ -166,6 +167,18 @@ print([secret.said for secret in store_secrets()])
         ("env", "MULTIMODAL_STORES_YAML", "multimodal-stores", "stores.yaml", True),
         ("env", "MULTIMODAL_SECRETS_YAML", "multimodal-stores", "secrets.yaml", True),
     ]
+
+
+def test_where_series_are_referenced_our_own_steps_lay_them_into_the_batch(kaapana: AirflowHome) -> None:
+    own = dataclasses.replace(kaapana, variables={**kaapana.variables, "MULTIMODAL_REFERENCED_SERIES": "1"})
+    here = json.loads(python(LOAD, own))["extract-radiomics"]["tasks"]
+    there = json.loads(python(LOAD, kaapana))["extract-radiomics"]["tasks"]
+    for step in ("get-input", "get-ref-series"):
+        assert "multimodal:" in here[step]["image"]
+        assert "multimodal" not in there[step]["image"]
+        assert "multimodal-stores" in here[step]["secrets"][0]
+        for what in ("in", "out", "rule", "upstream"):
+            assert here[step][what] == there[step][what]
 
 
 @pytest.mark.parametrize("host", ["plain", "kaapana"])

@@ -43,8 +43,7 @@ def pull_series(
         except SeriesNotFoundError as error:
             if len(issues) == len(series_uids) - 1:
                 raise
-            code = IssueCode.SERIES_NOT_FOUND
-            issues.append(Issue(code.code, str(error), record=uid, suggestion=code.suggestion))
+            issues.append(not_found(uid, str(error)))
             continue
         except IncompleteSeriesError as error:
             incomplete.append(error)
@@ -58,3 +57,9 @@ def pull_series(
         raise incomplete[0]
     status = Status.NOTHING if not series_uids else Status.PARTIAL if issues else Status.DONE
     return WorkflowResult(status, counts, issues=issues)
+
+
+def not_found(series_uid: str, message: str) -> Issue:
+    """Return the issue of a series that its store does not have."""
+    code = IssueCode.SERIES_NOT_FOUND
+    return Issue(code.code, message, record=series_uid, suggestion=code.suggestion)
