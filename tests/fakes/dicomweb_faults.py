@@ -33,7 +33,9 @@ FAULTS = {
     "instance-500": "the first instance is not in the series answer and answers 500",
     "html": "a login page instead of instances, with status 200",
     "gzip-lie": "declares gzip and sends none",
+    "quoted-type": "the Content-Type of instances has the transfer syntax within the quotes of its type",
     # any call
+    "daily-cap": "from the third call on every one answers 429 and asks to wait a day",
     "503-retry-after": "the first call answers 503 and asks to wait 1 s",
     "503-retry-after-date": "the first call answers 503 and asks to wait until an HTTP date",
     "503-for-ever": "every call answers 503",
@@ -55,6 +57,7 @@ FAULTS = {
     "field-400": "a search with an includefield answers 400",
     "bare-matches": "matches hold nothing but their UIDs",
     "object-body": "a search answers with an error object, status 200",
+    "mixed-patients": "the first instance of a study is listed with another PatientID",
     "wrong-links": "RetrieveURL names another host",
     "wrong-count": "NumberOfSeriesRelatedInstances is one too many",
     # storage

@@ -139,6 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503, headers={"Retry-After": "1"})
         elif fake.once("503-retry-after-date"):
             self._answer(503, headers={"Retry-After": email.utils.formatdate(time.time() + 2, usegmt=True)})
+        elif "daily-cap" in fake.faults and len(fake.requests) > 2:
+            self._answer(429, headers={"Retry-After": "86400"})
         elif "503-for-ever" in fake.faults:
             self._answer(503)
         elif fake.once("500-once"):
@@ -217,6 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
                 found[uid] = dataset.to_json_dict()
                 if "bare-matches" in self.fake.faults:
                     found[uid] = {tag: element for tag, element in found[uid].items() if element["vr"] == "UI"}
+        if "mixed-patients" in self.fake.faults and found:
+            next(iter(found.values()))["00100020"] = {"vr": "LO", "Value": ["OTHER"]}
         for uid, match in found.items():
             count = counts[uid] + ("wrong-count" in self.fake.faults)
             match["00201209"] = {"vr": "IS", "Value": [count]}
@@ -282,6 +286,8 @@ class _Handler(BaseHTTPRequestHandler):
         blocks = list(self._blocks(contents))
         whole = b"".join(blocks)
         kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+        if "quoted-type" in faults:
+            kind = kind.replace('dicom"', 'dicom; transfer-syntax=1.2.840.10008.1.2.1"')
         if "trickle" in faults and not single:
             self._trickle(kind, whole)
         elif "cut-with-length" in faults and not single:

@@ -10,6 +10,8 @@ from typing import Self
 import orjson
 
 from multimodal.dicomweb.errors import UnexpectedAnswerError
+from multimodal.dicomweb.links import path_of
+from multimodal.dicomweb.multipart import MultipartError, boundary_of, read_parts
 from multimodal.dicomweb.probe import Finding, probe
 from multimodal.dicomweb.profiles import Profile, profile_of
 from multimodal.dicomweb.qido import Dataset, Qido
@@ -19,10 +21,13 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.model.ids import check_uid
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
-from multimodal.transport.session import HttpSession
+from multimodal.transport.session import BrokenAnswerError, HttpSession
 from multimodal.transport.stores import Store
 
 FOLDER_PROFILE = "google-folder"
+
+_BULK_DATA = 'multipart/related; type="application/octet-stream"'
+_REFUSES_ACCEPT = frozenset({400, 406})
 
 
 def open_dicomweb(store: Store, *, budget_state: Path | None = None) -> DicomWeb:
@@ -121,6 +126,45 @@ class DicomWeb:
         if not isinstance(content, list):
             raise UnexpectedAnswerError(self.store.name, f"the answer to {path} is no list of DICOM JSON")
         return content
+
+    def bulk_data(self, link: str) -> Iterator[bytes | memoryview]:
+        """Yield the bytes of a value that `metadata` gives as a BulkDataURI (PS3.18 10.4.1.1.5).
+
+        Parameters
+        ----------
+        link : str
+            As it stands there; it is asked for at the store's own address, wherever it points.
+
+        Raises
+        ------
+        UnexpectedAnswerError
+            If it is no resource of a study.
+        BrokenAnswerError
+            If the value does not come whole.
+        """
+        path, query = path_of(self.store.name, link)
+        for accept in (_BULK_DATA, "application/octet-stream"):
+            answer = self._session.request(
+                "GET",
+                path,
+                query=query,
+                headers={"Accept": accept, "Accept-Encoding": "identity"},
+                stream=True,
+                expect=_REFUSES_ACCEPT if accept == _BULK_DATA else frozenset(),
+            )
+            if answer.status_code not in _REFUSES_ACCEPT:
+                break
+            answer.close()
+        chunks = self._session.chunks(answer)
+        boundary = boundary_of(answer.headers.get("Content-Type", ""))
+        if boundary is None:
+            yield from chunks
+            return
+        try:
+            for part in read_parts(chunks, boundary):
+                yield from part.chunks
+        except MultipartError as error:
+            raise BrokenAnswerError(self.store.name, str(error)) from error
 
     def pull(self, ref: SeriesRef, folder: Path, *, progress: Progress = silent) -> PullReport:
         """Fetch a series into `folder` as ``<SOPInstanceUID>.dcm``, each verified; all of them, or an error.

@@ -13,7 +13,7 @@ import pydicom
 
 from multimodal.dicomweb.behind import Behind
 from multimodal.dicomweb.client import DicomWeb
-from multimodal.dicomweb.errors import IncompleteSeriesError, SeriesNotFoundError
+from multimodal.dicomweb.errors import IncompleteSeriesError, SeriesNotFoundError, UnexpectedAnswerError
 from multimodal.dicomweb.folder import PartialFile, SeriesFolder
 from multimodal.dicomweb.matching import matches
 from multimodal.dicomweb.probe import Finding
@@ -112,6 +112,10 @@ class DicomFolder(DicomWeb):
     def metadata(self, ref: SeriesRef) -> list[Dataset]:
         """Return all attributes but the pixels of every instance of a series."""
         return [_attributes(path) for path in self._files_of(ref).values()]
+
+    def bulk_data(self, link: str) -> Iterator[bytes | memoryview]:
+        """Raise: the metadata of a folder hold no BulkDataURI."""
+        raise UnexpectedAnswerError(self.store.name, f"a folder has no {link[:120]!r}")
 
     def pull(self, ref: SeriesRef, folder: Path, *, progress: Progress = silent) -> PullReport:
         """Copy a series into `folder` as ``<SOPInstanceUID>.dcm``, each verified; all of them, or an error."""
