@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from radiomics import firstorder, glcm, gldm, glrlm, glszm, imageoperations, ngt
 from multimodal.imaging import FailureReason, Roi, RoiFailure, Volume
 from multimodal.model.features import Feature
 from multimodal.radiomics.filters import filtered_regions
-from multimodal.radiomics.ibsi import ibsi_values, processed
+from multimodal.radiomics.ibsi import ProcessedRegion, filtered, ibsi_values, processed
 from multimodal.radiomics.mesh import measure
 from multimodal.radiomics.profile import Profile
 from multimodal.radiomics.resampling import Region, region_of
@@ -92,7 +92,7 @@ def compute(volume: Volume, roi: Roi, profile: Profile) -> RoiResult:
         if profile.engine == "ibsi":
             processed_region = processed(volume, roi, profile.settings)
             failure = _too_small(processed_region.intensity, profile)
-            found = ibsi_values(processed_region, profile.settings)
+            found = _by_ibsi(volume, roi, processed_region, profile.settings)
         else:
             region = region_of(volume, roi, profile.settings["resampling"])
             failure = _too_small(region.mask, profile)
@@ -122,6 +122,21 @@ def _too_small(mask: NDArray[np.bool_], profile: Profile) -> RoiFailure | None:
             f"{voxels} voxels in {dimensions} dimension(s), the profile asks for {minimum['dimensions']}",
         )
     return None
+
+
+def _by_ibsi(
+    volume: Volume, roi: Roi, region: ProcessedRegion, settings: Mapping[str, Any]
+) -> Iterator[tuple[str, float | None]]:
+    """Yield the features of each image of the profile; of morphology only the original's."""
+    families = [name for name in settings["families"] if name != "morphology"]
+    # the range is of the image's intensities: responses have other ones, and bins are counted from the least
+    of_responses = {**settings, "families": families, "resegmentation": None}
+    for image in settings["images"]:
+        if image == ORIGINAL:
+            yield from ibsi_values(region, settings, ORIGINAL)
+            continue
+        for name, response in filtered(volume, roi, settings, image):
+            yield from ibsi_values(response, of_responses, name)
 
 
 def _on_images(volume: Volume, roi: Roi, region: Region, profile: Profile) -> Iterator[tuple[str, float | None]]:

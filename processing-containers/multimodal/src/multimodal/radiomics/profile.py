@@ -145,7 +145,14 @@ def _ibsi_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
         "resampling": None if resampling is None else {"image": "linear", "rounding": "as-stored", **resampling},
         "resegmentation": None if resegmentation is None else {"range": None, "outliers": None, **resegmentation},
         "volume_histogram": plain.get("volume_histogram", {"method": "none"}),
+        "images": [_image(image) for image in plain.get("images", ["original"])],
     }
+
+
+def _image(chosen: str | Mapping[str, Any]) -> str | dict[str, Any]:
+    if isinstance(chosen, str):
+        return chosen
+    return {"dimensions": 3, **({"truncate": 4} if chosen["filter"] == "log" else {}), **chosen}
 
 
 @cache

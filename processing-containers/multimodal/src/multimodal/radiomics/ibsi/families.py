@@ -184,10 +184,10 @@ def features_of(region: ProcessedRegion, settings: Settings) -> Iterator[tuple[s
             yield from FAMILIES[family](measurement).items()
 
 
-def ibsi_values(region: ProcessedRegion, settings: Settings) -> Iterator[tuple[str, float | None]]:
-    """Yield name and value of every feature of the profile on the original image; None where there is no value."""
+def ibsi_values(region: ProcessedRegion, settings: Settings, image: str) -> Iterator[tuple[str, float | None]]:
+    """Yield name and value of every feature of the profile on the image named so; None where there is no value."""
     for tag, value in features_of(region, settings):
-        yield f"original_{tag}", value if math.isfinite(value) else None
+        yield f"{image}_{tag}", value if math.isfinite(value) else None
 
 
 def _merging(matrices: int, directions_: int, name: str) -> NDArray[np.int64]:

@@ -61,7 +61,7 @@ class ProcessedRegion:
 
 def processed(volume: Volume, roi: Roi, settings: Settings) -> ProcessedRegion:
     """Take the region out of the image, on the grid and with the re-segmentation of the profile."""
-    return resegmented(_on_grid(volume, roi, settings["resampling"]), settings["resegmentation"])
+    return resegmented(on_grid(volume, roi, settings["resampling"]), settings["resegmentation"])
 
 
 def resegmented(region: ProcessedRegion, resegmentation: Settings | None) -> ProcessedRegion:
@@ -78,11 +78,14 @@ def resegmented(region: ProcessedRegion, resegmentation: Settings | None) -> Pro
     return ProcessedRegion(region.image, region.morphological, mask, region.spacing, region.surrounded, region.margin)
 
 
-def _on_grid(volume: Volume, roi: Roi, resampling: Settings | None) -> ProcessedRegion:
+def on_grid(
+    volume: Volume, roi: Roi, resampling: Settings | None, reach: tuple[int, int, int] = (0, 0, 0)
+) -> ProcessedRegion:
+    """Take the region out of the image on its new grid, with `reach` more voxels around it than local peaks need."""
     wanted = _wanted(volume.spacing, resampling)
     axes = [new_axis(n, s, w) for n, s, w in zip(volume.shape, volume.spacing, wanted, strict=True)]
     mask, begin = _mask(roi, axes)
-    around = [int(RADIUS / step) if mask.size else 0 for step in wanted]
+    around = [int(RADIUS / step) + more if mask.size else 0 for step, more in zip(wanted, reach, strict=True)]
     low = [max(a - n, 0) for a, n in zip(begin, around, strict=True)]
     high = [min(a + m + n, axis.number) for a, m, n, axis in zip(begin, mask.shape, around, axes, strict=True)]
     if not mask.size:
