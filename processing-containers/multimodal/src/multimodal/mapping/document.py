@@ -11,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from multimodal.mapping.errors import MappingError
+from multimodal.mapping.yaml_slips import explained, no_break_space, not_utf8
 
 Place = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
@@ -40,17 +41,14 @@ class Document:
         self._keys: dict[Place, tuple[int, int]] = {}
         self._values: dict[Place, tuple[int, int]] = {}
         self._texts: dict[Place, str] = {}
+        content, text = _read(path)
+        if slip := no_break_space(text):
+            raise MappingError(slip[0], file=path, line=slip[1], column=slip[2])
         try:
-            content = path.read_bytes()
-            node = YAML(pure=True).compose(content.decode("utf-8-sig"))
-        except OSError as error:
-            raise MappingError(f"cannot read the mapping: {error.strerror}", file=path) from error
-        except UnicodeError as error:
-            raise MappingError("the mapping is not UTF-8", file=path) from error
+            node = YAML(pure=True).compose(text)
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-            raise MappingError(f"not YAML: {error.problem}", file=path, line=line, column=column) from error
+            problem, line, column = explained(error, text)
+            raise MappingError(problem, file=path, line=line, column=column) from error
         if not isinstance(node, MappingNode):
             raise MappingError("a mapping starts with `fhirmap: 1`", file=path, line=1, column=1)
         self.sha256 = hashlib.sha256(content).hexdigest()
@@ -129,3 +127,17 @@ class Document:
         if text.lower().lstrip("+-") in (".inf", ".nan"):
             raise self.error(place, f"{text} is no number a mapping can use")
         return float(text)
+
+
+def _read(path: Path) -> tuple[bytes, str]:
+    """Return the bytes of a mapping, and their text."""
+    if path.is_dir():
+        raise MappingError("this is a folder; give the mapping file in it", file=path)
+    try:
+        content = path.read_bytes()
+        return content, content.decode("utf-8-sig")
+    except OSError as error:
+        raise MappingError(f"cannot read the mapping: {error.strerror}", file=path) from error
+    except UnicodeDecodeError as error:
+        problem, line, column = not_utf8(content, error)
+        raise MappingError(problem, file=path, line=line, column=column) from error

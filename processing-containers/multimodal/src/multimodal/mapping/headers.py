@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -99,11 +100,19 @@ def present_headers(form: Form, table: Table) -> dict[str, str]:
     An earlier header (``was``) is looked for where the present one is not there.
     """
     found = {}
+    composed = {_composed(header): header for header in table.headers}
+    composed |= {header: header for header in table.headers}
     for header, column in form.columns.items():
-        actual = next((name for name in (header, *column.aliases) if name in table.headers), None)
+        names = (header, *column.aliases, *map(_composed, (header, *column.aliases)))
+        actual = next((composed[name] for name in names if name in composed), None)
         if actual is not None:
             found[header] = actual
     return found
+
+
+def _composed(header: str) -> str:
+    """Return a header with each umlaut as one character (NFC); macOS writes two, which look the same."""
+    return unicodedata.normalize("NFC", header)
 
 
 def _meant(absent: Sequence[str], unnamed: Sequence[str]) -> dict[str, str]:

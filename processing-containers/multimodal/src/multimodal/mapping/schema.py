@@ -12,6 +12,7 @@ import orjson
 
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.errors import MappingError
+from multimodal.mapping.schema_slips import cut_by_comma, slip
 from multimodal.model.schema_words import did_you_mean
 
 VERBS = ("patient", "observation", "condition", "checkbox", "into", "helper", "ignore")
@@ -86,15 +87,28 @@ def _check(document: Document, part: str, content: Any, place: Place) -> None:
         raise _worded(document, error, (*place, *error.instance_path))
 
 
+def _as_written(document: Document, place: Place) -> Place:
+    """Return `place` with the keys as the file has them: the validator takes the key 9 for a position."""
+    found: Any = document.content
+    steps: list[str | int] = []
+    for step in place:
+        steps.append(str(step) if isinstance(found, dict) else step)
+        found = found[steps[-1]]
+    return tuple(steps)
+
+
 def _worded(document: Document, error: Any, place: Place) -> MappingError:
-    kind = error.kind
+    kind, place = error.kind, _as_written(document, place)
+    if kind.name != "additionalProperties" and (better := slip(document, place, error.instance)):
+        return document.error(place, better)
     name = ".".join(str(step) for step in place) or "the mapping"
     if kind.name == "additionalProperties":
         known = list(_definition(error.schema_path).get("properties", {}))
         unexpected = kind.unexpected[0]
         hint = did_you_mean(unexpected, known) or f"; known: {', '.join(known)}"
         if error.instance[unexpected] is None:  # {ignore: one, two} reads as two keys
-            hint += "; a text with a comma needs quotation marks"
+            cut = cut_by_comma(document, (*place, unexpected))
+            hint = f"; {cut}" if cut else f"{hint}; a text with a comma needs quotation marks"
         return document.error((*place, unexpected), f"unknown key {unexpected!r} in {name}{hint}", at_key=True)
     if kind.name == "required":
         return document.error(place, f"{name} needs the key {kind.property!r}", at_key=True)

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from multimodal.tables.errors import MissingFileError, TableError, UnknownSourceTypeError
+from multimodal.tables.errors import MissingFileError, TableError, UnknownSourceTypeError, WrongFormatError
 from multimodal.tables.rows import SourceSpec, Table, TableSource
 
 GROUP = "multimodal.tables"
@@ -51,6 +51,11 @@ def read_tables(path: Path, source: SourceSpec) -> list[Table]:
         If no installed source has this type.
     """
     chosen = _source(source.type)
+    if path.name.startswith("~$"):
+        problem = f"is Excel's lock file: close the workbook, and give {path.name.removeprefix('~$')}"
+        raise WrongFormatError(path, problem)
+    if path.is_dir():
+        raise MissingFileError(path, "is a folder; give the table file in it")
     if not path.is_file():
         where = "" if path == Path(path.name) else f" in {path.parent}"
         raise MissingFileError(path, f"no such file{where}")

@@ -179,7 +179,11 @@ def _open(path: Path) -> Any:
             raise WrongFormatError(path, f"is named like a workbook but is {what}") from error
         if _is_text(path):
             raise WrongFormatError(path, "is named like a workbook but is a text table; name it .csv") from error
-        raise WrongFormatError(path, f"is named like a workbook but cannot be read as one ({error})") from error
+        why = " ".join(str(error).split())
+        problem = f"is damaged, or was not copied whole ({why}); copy it again, or save it anew in Excel"
+        raise WrongFormatError(
+            path, problem if what else f"is named like a workbook but cannot be read as one ({why})"
+        ) from error
 
 
 def _is_text(path: Path) -> bool:

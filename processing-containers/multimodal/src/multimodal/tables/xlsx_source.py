@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,11 +44,11 @@ class XlsxSource:
         book: Book = LoadedBook(path)
         chosen = {form: SheetSpec() for form in source.forms} | dict(source.sheets)
         chosen = chosen or _only_sheet(book, path)
-        names = {name.strip(): name for name in book.names}
+        names = {_compared(name): name for name in book.names}
         for wanted in chosen:
-            if wanted.strip() not in names:
+            if _compared(wanted) not in names:
                 raise TableError(path, f"has no sheet {wanted!r}; it has: {', '.join(book.names)}")
-        actual = {wanted: names[wanted.strip()] for wanted in chosen}
+        actual = {wanted: names[_compared(wanted)] for wanted in chosen}
         book = self._sized(book, path, list(actual.values()))
         tables = [sheet_table(book.sheet(actual[name]), name, layout, path) for name, layout in chosen.items()]
         for table in tables:
@@ -73,6 +74,11 @@ class XlsxSource:
             "slower: CSV is faster"
         )
         return book
+
+
+def _compared(name: str) -> str:
+    """Return the name of a sheet as it is compared: macOS writes an umlaut as two characters, others as one."""
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def _only_sheet(book: Book, path: Path) -> dict[str, SheetSpec]:
