@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -17,15 +18,16 @@ from multimodal.dicomweb import DicomWeb
 from multimodal.index.documents import Arrival, first_instance, series_document
 from multimodal.index.origin import ADDRESS, LICENCE, TITLE, is_complete, store_of
 from multimodal.index.series_index import Change, SeriesIndex
-from multimodal.model.errors import ConfigurationError
+from multimodal.model.errors import ConfigurationError, RemoteError
 from multimodal.model.references import SeriesRef
 from multimodal.model.results import Status
 from multimodal.transport.stores import Store
-from multimodal.workflows.datasets import add_to_dataset, read_dataset
+from multimodal.workflows.datasets import PlatformDatasets, add_to_dataset, read_dataset
 from multimodal.workflows.external_series import Selection
 from multimodal.workflows.import_dicomweb import Reference, fetch_for_copy, import_by_reference
 from multimodal.workflows.thumbnails import thumbnail_key
 from tests.fakes.dicom_files import make_instance
+from tests.fakes.http_server import HttpServer, answer
 from tests.imaging.made import ct_images, rtstruct, seg
 from tests.index.kaapana_cases import sr
 from tests.workflows.line import own_index
@@ -182,3 +184,27 @@ def test_a_dataset_grows_and_is_no_other_file(bucket: FolderBucket) -> None:
     bucket.write("datasets/b.json", b"[]")
     with pytest.raises(ConfigurationError, match="is no dataset"):
         read_dataset(bucket, "b")
+
+
+def test_the_platform_is_told_of_a_dataset(
+    dicom: DicomWeb, send: Callable[..., None], index: SeriesIndex, bucket: FolderBucket
+) -> None:
+    image = make_instance("told", 1)
+    send(image)
+    project = {"id": "7", "name": "demo", "description": "Köln ✓"}
+    with HttpServer(answer(200, b"{}")) as backend:
+        platform = PlatformDatasets(f"{backend.url}/", project)
+        import_by_reference(dicom, ALL, index=index, bucket=bucket, reference=Reference(ARRIVAL), platform=platform)
+    (request,) = backend.requests
+    assert request["line"].split()[:2] == ["PUT", "/client/dataset"]
+    assert json.loads(request["headers"]["Project"]) == project
+    expected = {"action": "ADD", "name": "lung", "identifiers": [str(image.SeriesInstanceUID)]}
+    assert json.loads(request["body"]) == expected
+
+
+def test_a_large_dataset_is_told_in_parts_and_a_refusal_is_an_error() -> None:
+    with HttpServer(answer(200, b"{}")) as backend:
+        PlatformDatasets(backend.url, {"id": "7"}).add("lung", (f"1.2.{number}" for number in range(2500)))
+    assert [len(json.loads(request["body"])["identifiers"]) for request in backend.requests] == [1000, 1000, 500]
+    with HttpServer(answer(403)) as backend, pytest.raises(RemoteError, match="kaapana-backend"):
+        PlatformDatasets(backend.url, {"id": "7"}).add("lung", ["1.2"])

@@ -12,6 +12,7 @@ from multimodal.index.series_index import SeriesIndex
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.tasks.fetch_external import selection
 from multimodal.transport.session import HttpSession
+from multimodal.workflows.datasets import PlatformDatasets
 from multimodal.workflows.import_dicomweb import Reference, import_by_reference
 
 
@@ -20,6 +21,7 @@ def run(context: TaskContext) -> WorkflowResult:
     form = context.form
     if form["mode"] != "reference":
         return WorkflowResult(Status.NOTHING)
+    backend = context.settings.get("KAAPANA_BACKEND_URL")
     arrival = Arrival(datetime.now(UTC), context.conf.project, form.get("aetitle") or "")
     with (
         open_dicomweb(context.stores.get(form["store"], "dicomweb")) as dicom,
@@ -33,5 +35,6 @@ def run(context: TaskContext) -> WorkflowResult:
             bucket=context.bucket,
             reference=Reference(arrival, form.get("licence") or "", bool(form["complete"])),
             fhir=FhirServer(session),
+            platform=PlatformDatasets(backend, context.conf.project_form) if backend else None,
             progress=context.progress,
         )

@@ -1,15 +1,55 @@
-"""Named datasets, lists of series, in the bucket: ``datasets/<name>.json``."""
+"""Named datasets, lists of series: in the bucket as ``datasets/<name>.json``, and with Kaapana's backend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import orjson
 
 from multimodal.bucket import Bucket
 from multimodal.model.errors import ConfigurationError
+from multimodal.transport.session import HttpSession
+from multimodal.transport.stores import Store
 
 FOLDER = "datasets"
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformDatasets:
+    """The datasets of a Kaapana project, as its pages and workflows know them.
+
+    Parameters
+    ----------
+    address : str
+        Of the platform's backend, as it tells each pod (``KAAPANA_BACKEND_URL``).
+    project : mapping
+        The run's ``project_form``, by which the backend knows the project.
+    """
+
+    address: str
+    project: Mapping[str, Any]
+
+    def add(self, name: str, series_uids: Iterable[str]) -> None:
+        """Add series to the dataset `name`, which the backend makes where it is not there.
+
+        Raises
+        ------
+        RemoteError
+            If the backend does not answer, or refuses.
+        """
+        store = Store("kaapana-backend", "http", url=self.address.rstrip("/"))
+        # ASCII alone, whatever the project is called: it goes into a header.
+        headers = {"Project": json.dumps(dict(self.project)), "Content-Type": "application/json"}
+        remaining = iter(series_uids)
+        with HttpSession(store) as session:
+            while batch := list(islice(remaining, _BATCH)):
+                body = orjson.dumps({"action": "ADD", "name": name, "identifiers": batch})
+                session.request("PUT", "client/dataset", headers=headers, data=body)
 
 
 def read_dataset(bucket: Bucket, name: str) -> list[str]:

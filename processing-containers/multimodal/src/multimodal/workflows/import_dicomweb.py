@@ -21,7 +21,7 @@ from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
 from multimodal.model.results import Status, WorkflowResult
-from multimodal.workflows.datasets import add_to_dataset
+from multimodal.workflows.datasets import PlatformDatasets, add_to_dataset
 from multimodal.workflows.external_series import Selection
 from multimodal.workflows.pull_series import pull_series
 from multimodal.workflows.sync_imaging import sync_imaging
@@ -61,6 +61,7 @@ def import_by_reference(
     bucket: Bucket | None,
     reference: Reference,
     fhir: Target | None = None,
+    platform: PlatformDatasets | None = None,
     progress: Progress = silent,
 ) -> WorkflowResult:
     """Write a document for each selected series, which names the store; the images stay there.
@@ -69,6 +70,8 @@ def import_by_reference(
     ----------
     fhir : Target, optional
         Gets an ImagingStudy, with Patient and Endpoint, for each study of these series.
+    platform : PlatformDatasets, optional
+        Where the dataset is made known beside the bucket.
 
     Returns
     -------
@@ -86,8 +89,11 @@ def import_by_reference(
     updated = index.update(run.changes)
     for refused in (*created.refused, *updated.refused):
         run.issues.append(_issue(IssueCode.DOCUMENT_REFUSED, refused.reason, refused.series_uid))
-    if bucket is not None and reference.arrival.dataset:
-        add_to_dataset(bucket, reference.arrival.dataset, run.registered)
+    if (name := reference.arrival.dataset) and run.registered:
+        if bucket is not None:
+            add_to_dataset(bucket, name, run.registered)
+        if platform is not None:
+            platform.add(name, run.registered)
     if not run.counts["series found"]:
         return WorkflowResult(Status.NOTHING, {"series found": 0})
     counts = {**run.counts, "documents created": created.written, "documents completed": updated.written}
