@@ -30,7 +30,7 @@ from multimodal.radiomics.engine import compute
 SPACING = (2.5, 0.75, 0.75)
 SIGMAS = [1, 2, 3, 4, 5]
 Shape = tuple[int, int, int]
-Measure = Callable[[Shape], tuple[dict[str, float], float]]
+Measure = Callable[[Shape], tuple[dict[str, float], float, float]]
 
 
 def main() -> None:
@@ -38,26 +38,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--size", nargs=3, type=int, default=(512, 512, 300), metavar=("X", "Y", "Z"))
     x, y, z = parser.parse_args().size
-    (mine, our_time, our_memory), (theirs, their_time, their_memory) = (
+    (mine, our_time, our_cpu, our_memory), (theirs, their_time, their_cpu, their_memory) = (
         alone(measure, (z, y, x)) for measure in (ours, with_pyradiomics)
     )
     # of values near zero the difference counts, of others the share of it
     apart = max(abs(mine[name] - value) / max(abs(value), 1e-3) for name, value in theirs.items() if name in mine)
     print(f"{x} x {y} x {z}, {len(set(mine) & set(theirs))} features of one region")
-    print(f"ours:        {our_time:6.1f} s, {our_memory:.2f} GB")
-    print(f"pyradiomics: {their_time:6.1f} s, {their_memory:.2f} GB")
-    print(f"ratio: {their_time / our_time:.0f}; largest difference {apart:.1e}")
+    print(f"ours:        {our_time:6.1f} s ({our_cpu:.1f} s of CPU), {our_memory:.2f} GB")
+    print(f"pyradiomics: {their_time:6.1f} s ({their_cpu:.1f} s of CPU), {their_memory:.2f} GB")
+    print(f"ratio: {their_time / our_time:.0f} by wall time, {their_cpu / our_cpu:.0f} by CPU time")
+    print(f"largest difference: {apart:.1e}")
 
 
-def alone(measure: Measure, shape: Shape) -> tuple[dict[str, float], float, float]:
-    """Run in a process of its own; return values, seconds, and peak memory in GB."""
+def alone(measure: Measure, shape: Shape) -> tuple[dict[str, float], float, float, float]:
+    """Run in a process of its own; return values, wall and CPU seconds, and peak memory in GB."""
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(measure, shape, sending))
     process.start()
     sending.close()
     try:
-        found: tuple[dict[str, float], float, float] = receiving.recv()
+        found: tuple[dict[str, float], float, float, float] = receiving.recv()
     except EOFError:
         raise SystemExit(f"{measure.__name__} died; is there enough memory?") from None
     process.join()
@@ -66,8 +67,8 @@ def alone(measure: Measure, shape: Shape) -> tuple[dict[str, float], float, floa
 
 def _send(measure: Measure, shape: Shape, sending: Connection) -> None:
     logging.getLogger("radiomics").setLevel(logging.CRITICAL)
-    values, seconds = measure(shape)
-    sending.send((values, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
+    values, seconds, cpu = measure(shape)
+    sending.send((values, seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
 
 
 def generated(shape: Shape) -> tuple[Volume, Roi]:
@@ -88,21 +89,21 @@ def generated(shape: Shape) -> tuple[Volume, Roi]:
     return volume, Roi(1, "generated", mask, (middle[0], middle[1], middle[2]), "", "", "SEG", "", "")
 
 
-def ours(shape: Shape) -> tuple[dict[str, float], float]:
+def ours(shape: Shape) -> tuple[dict[str, float], float, float]:
     """Return our values and the time they took."""
     volume, roi = generated(shape)
     compat = load_profile("pyradiomics-compat")
     images = ["original", {"filter": "log", "sigma": SIGMAS}, {"filter": "wavelet", "wavelet": "coif1", "level": 1}]
     profile = replace(compat, settings={**compat.settings, "images": images, "kurtosis": "pyradiomics"})
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     result = compute(volume, roi, profile)
-    spent = time.perf_counter() - begin
+    spent = time.perf_counter() - begin, time.process_time() - cpu
     if result.failure:
         raise SystemExit(f"failed: {result.failure}")
-    return {feature.name: feature.value for feature in result.features}, spent
+    return {feature.name: feature.value for feature in result.features}, *spent
 
 
-def with_pyradiomics(shape: Shape) -> tuple[dict[str, float], float]:
+def with_pyradiomics(shape: Shape) -> tuple[dict[str, float], float, float]:
     """Return pyradiomics' values and the time they took."""
     volume, roi = generated(shape)
     image = SimpleITK.GetImageFromArray(volume.array.astype(np.int16))
@@ -112,9 +113,10 @@ def with_pyradiomics(shape: Shape) -> tuple[dict[str, float], float]:
     extractor = RadiomicsFeatureExtractor(additionalInfo=False)
     extractor.enableImageTypeByName("LoG", customArgs={"sigma": [float(sigma) for sigma in SIGMAS]})
     extractor.enableImageTypeByName("Wavelet")
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     found = extractor.execute(image, mask)
-    return {name: float(value) for name, value in found.items()}, time.perf_counter() - begin
+    spent = time.perf_counter() - begin, time.process_time() - cpu
+    return {name: float(value) for name, value in found.items()}, *spent
 
 
 if __name__ == "__main__":
