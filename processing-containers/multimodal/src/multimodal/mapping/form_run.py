@@ -178,7 +178,8 @@ class FormRun:
         value = row.values[self.subject_header].strip()
         parts = self._key(row)
         problems = [replace(problem, record=row.record) for problem in row.problems] if row.problems else []
-        sound = len(parts) == 1 and value.isalnum() and value not in self._no_name
+        sound = len(parts) == 1 and value.isprintable() and value and value not in self._no_name
+        sound = sound and (value.isalnum() or not damage(value))
         unidentified = None if sound and not self._strict else self._unidentified(row, value, parts)
         if unidentified is not None:
             return Mapped([], [*problems, unidentified])
