@@ -11,8 +11,12 @@ from ruamel.yaml import YAML
 from multimodal.bucket import FolderBucket
 from multimodal.cli import main
 from multimodal.dicomweb import open_dicomweb
+from multimodal.fhirstore import FhirServer
 from multimodal.index.origin import is_complete, store_of
 from multimodal.index.series_index import SeriesIndex
+from multimodal.model.ids import hash_uid
+from multimodal.model.references import PatientRef, imaging_study_id
+from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store, load_stores
 from multimodal.workflows.datasets import read_dataset
 from tests.fakes.dicom_files import write_series
@@ -64,9 +68,12 @@ def test_series_are_registered_and_completed(patient: str, stores: Path, tmp_pat
         assert len(found) == 2
         assert {(store_of(one), is_complete(one)) for one in found.values()} == {("pacs", False)}
         assert read_dataset(bucket, "lung") == sorted(found)
-        assert called(*arguments, "--complete") == 0
+        assert called(*arguments, "--complete", "--fhir", "clinical") == 0
         assert all(is_complete(one) for _, one in index.scan())
         assert len(list(bucket.list("thumbnails/"))) == 2
+    with HttpSession(load_stores(stores).get("clinical")) as session:
+        study = FhirServer(session).read("ImagingStudy", imaging_study_id(hash_uid("test", patient))) or {}
+    assert study["subject"]["reference"] == PatientRef("urn:demo:pacs", patient).reference
 
 
 def test_nothing_selected_is_refused_and_nothing_found_is_told(

@@ -64,8 +64,8 @@ def test_a_refused_key_is_told_what_is_accepted_pickers_too(conf: Any) -> None:
     )
     with pytest.raises(ConfigurationError, match=r"profile, .*; plain Airflow also has identifiers .*; did you mean"):
         conf("extract-radiomics", workflow_form={"identifier": "1.2"})
-    with pytest.raises(ConfigurationError, match=r"the form of sync-imaging has no keys$"):
-        conf("sync-imaging", workflow_form={"files": "x"})
+    with pytest.raises(ConfigurationError, match=r"the form of join-metadata has no keys$"):
+        conf("join-metadata", workflow_form={"files": "x"})
 
 
 @pytest.mark.parametrize("dag_id", ["import-clinical", "somebody-elses-dag"])

@@ -14,6 +14,7 @@ from multimodal.dicomweb import DicomWeb, open_dicomweb
 from multimodal.fhirstore import FhirServer
 from multimodal.model.ids import hash_uid
 from multimodal.model.references import PatientRef, imaging_study_id
+from multimodal.model.results import WorkflowResult
 from multimodal.resources.endpoint import endpoint_reference
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store
@@ -41,8 +42,8 @@ def fhir(hapi: Store) -> Iterator[FhirServer]:
         yield FhirServer(session)
 
 
-def sync(dicom: DicomWeb, fhir: FhirServer, bucket: FolderBucket) -> dict[str, int]:
-    return dict(sync_imaging(dicom, fhir=fhir, bucket=bucket).counts)
+def sync(dicom: DicomWeb, fhir: FhirServer, bucket: FolderBucket) -> WorkflowResult:
+    return sync_imaging(dicom, fhir=fhir, bucket=bucket)
 
 
 def test_two_stores_meet_in_one_server_without_a_clash(
@@ -53,8 +54,10 @@ def test_two_stores_meet_in_one_server_without_a_clash(
     for dicom, name, series in ((here, "one", "1"), (there, "two", "1"), (here, "both", "1"), (there, "both", "2")):
         files = write_series(tmp_path / name / series, token + name, 2, series=series, patient="P1")
         assert not dicom.push(files).failed
-    for dicom in (here, there):
-        assert sync(dicom, fhir, bucket)["studies"] == 2
+    first, second = (sync(dicom, fhir, bucket) for dicom in (here, there))
+    assert (first.counts["studies"], second.counts["studies"]) == (2, 2)
+    shared = imaging_study_id(hash_uid("test", token + "both"))
+    assert f"ImagingStudy/{shared}: subject.reference of another writer was kept" in second.warnings
 
     # one Patient ID in two stores is two people: each store has numbers of its own
     owners = {}
@@ -67,7 +70,7 @@ def test_two_stores_meet_in_one_server_without_a_clash(
     # a study with series in both says where each lies, also after either store is read again
     before = fhir.read("ImagingStudy", imaging_study_id(hash_uid("test", token + "both"))) or {}
     for dicom in (here, there, here):
-        assert sync(dicom, fhir, bucket)["resources sent"] == 0
+        assert sync(dicom, fhir, bucket).counts["resources sent"] == 0
     study = fhir.read("ImagingStudy", imaging_study_id(hash_uid("test", token + "both"))) or {}
     assert study == before
     places = {one["uid"]: one["endpoint"] for one in study["series"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from multimodal.bucket import open_bucket
 from multimodal.cli.ends import bucket_option, errors_option, tell
 from multimodal.cli.options import project_option, stores_option
 from multimodal.dicomweb import DicomWeb, open_dicomweb
+from multimodal.fhirstore import FhirServer
 from multimodal.host.progress import ShownProgress
 from multimodal.index.documents import Arrival
 from multimodal.index.series_index import SeriesIndex
 from multimodal.model.dicom_json import text, whole_number
 from multimodal.model.exit_codes import ExitCode
+from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Stores, load_stores
 from multimodal.workflows.external_series import Selection
 from multimodal.workflows.import_dicomweb import Reference, import_by_reference
@@ -36,6 +39,7 @@ _COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDe
 @click.option("--complete", is_flag=True, help="With --register: documents of the instances, and thumbnails.")
 @click.option("--dataset", default="", help="With --register: the dataset that the series become part of.")
 @click.option("--licence", default="", help="With --register: under which the images may be used.")
+@click.option("--fhir", default="", help="With --register: a FHIR server that gets the studies as ImagingStudies.")
 @click.option("--index", default="search", show_default=True, help="The index of series documents (opensearch).")
 @bucket_option
 @errors_option
@@ -44,7 +48,7 @@ _COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDe
 def command(
     store_name: str, patient: str | None, study: str | None, date: str | None, modality: str | None,
     series_uids: tuple[str, ...], everything: bool, register: bool, complete: bool, dataset: str, licence: str,
-    index: str, bucket: str, errors_file: Path | None, stores_file: Path | None, project: str,
+    fhir: str, index: str, bucket: str, errors_file: Path | None, stores_file: Path | None, project: str,
 ) -> int:  # fmt: skip
     """List the series of a store, or register them by reference: the images stay there, the index says where."""
     filters = {"PatientID": patient, "StudyInstanceUID": study, "StudyDate": date, "Modality": modality}
@@ -54,7 +58,7 @@ def command(
         if not register:
             return _listed(dicom, selection)
         reference = Reference(Arrival(datetime.now(UTC), project, dataset), licence, complete)
-        return _registered(dicom, selection, stores, (index, bucket), reference, errors_file)
+        return _registered(dicom, selection, stores, (index, bucket, fhir), reference, errors_file)
 
 
 def _listed(dicom: DicomWeb, selection: Selection) -> int:
@@ -77,17 +81,21 @@ def _registered(
     dicom: DicomWeb,
     selection: Selection,
     stores: Stores,
-    ends: tuple[str, str],
+    ends: tuple[str, str, str],
     reference: Reference,
     errors_file: Path | None,
 ) -> int:
-    with SeriesIndex(stores.get(ends[0], "opensearch")) as documents, ShownProgress() as progress:
+    with ExitStack() as held:
+        documents = held.enter_context(SeriesIndex(stores.get(ends[0], "opensearch")))
+        progress = held.enter_context(ShownProgress())
+        session = held.enter_context(HttpSession(stores.get(ends[2], "fhir"))) if ends[2] else None
         result = import_by_reference(
             dicom,
             selection,
             index=documents,
             bucket=open_bucket(stores.get(ends[1])),
             reference=reference,
+            fhir=FhirServer(session) if session is not None else None,
             progress=progress,
         )
     return tell(result, errors_file)

@@ -13,7 +13,7 @@ from multimodal.workflows.sync_imaging import sync_imaging
 def run(context: TaskContext) -> WorkflowResult:
     """Write what the store says of its studies into the FHIR server."""
     with (
-        open_dicomweb(context.stores.get("pacs", "dicomweb")) as dicom,
+        open_dicomweb(context.stores.get(context.form.get("store") or "pacs", "dicomweb")) as dicom,
         HttpSession(context.stores.get("clinical", "fhir")) as session,
     ):
         return sync_imaging(dicom, fhir=FhirServer(session), bucket=context.bucket, progress=context.progress)
