@@ -13,7 +13,7 @@ _ONE = r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?"
 # 150.000 is 150 or 150,000: up to three digits, the sign, and three digits. 0.125 and 1234.567 have no group so.
 _GROUP = r"[1-9]\d{0,2}[.,]\d{3}"
 _PERHAPS_THOUSANDS = re.compile(rf"(?:<=|>=|<|>|≤|≥)?\s*[+-]?{_GROUP}(?:\s*[-–]\s*[+-]?{_GROUP})?(?:\s*%)?", re.ASCII)
-_GROUP_IN_BYTES = re.compile(rb"(?<!\d)[1-9]\d{0,2}[.,]\d{3}(?!\d)")
+_DOTTED_GROUP = re.compile(rb"(?<!\d)[1-9]\d{0,2}\.\d{3}(?!\d)")
 _OVERLAP = 16
 _NUMBER = re.compile(rf"(?:<=|>=|<|>|≤|≥)?\s*{_ONE}(?:\s*[-–]\s*{_ONE})?(?:\s*%)?", re.ASCII)
 
@@ -62,14 +62,14 @@ def decided(said: set[str]) -> str:
     return settled.pop() if settled else UNSURE
 
 
-def could_be_thousands(files: Iterable[bytes]) -> bool:
-    """Return whether a number such as 150.000 stands anywhere in these parts of a file.
+def could_be_thousands(parts: Iterable[bytes]) -> bool:
+    """Return whether a number such as 150.000 stands in these parts of a file, whose commas are no decimal signs.
 
     Looking through the bytes takes a hundredth of the time that reading the cells takes.
     """
     tail = b""
-    for part in files:
-        if _GROUP_IN_BYTES.search(tail + part):
+    for part in parts:
+        if _DOTTED_GROUP.search(tail + part):
             return True
         tail = part[-_OVERLAP:]
     return False
