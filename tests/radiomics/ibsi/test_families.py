@@ -35,6 +35,12 @@ def test_moran_and_geary_are_sums_over_all_pairs() -> None:
     assert moran_geary(image, mask, SPACING) == pytest.approx((moran, geary), rel=1e-10)
 
 
+def test_sums_that_would_take_gigabytes_have_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multimodal.radiomics.ibsi.autocorrelation.MOST_POINTS", 10)
+    image = RANDOM.normal(size=(3, 3, 3))
+    assert all(map(math.isnan, moran_geary(image, image < 1, SPACING)))
+
+
 def test_a_local_peak_is_the_mean_of_the_centres_in_a_sphere_even_at_the_images_edge() -> None:
     image, mask = RANDOM.normal(size=(6, 12, 20)), np.zeros((6, 12, 20), dtype=bool)
     mask[:3, 2:9, 3:15] = True

@@ -12,6 +12,8 @@ from scipy import fft
 
 from multimodal.radiomics.ibsi.descriptives import divided
 
+MOST_POINTS = 64_000_000  # of the box with room for all distances: 2 GB
+
 
 def moran_geary(
     image: NDArray[np.float64], mask: NDArray[np.bool_], spacing: tuple[float, float, float]
@@ -24,6 +26,11 @@ def moran_geary(
         Intensities and intensity mask of one box.
     spacing : tuple of float
         Along z, y, x in mm.
+
+    Notes
+    -----
+    NaN for a flat region, and for a box so large that the sums would take gigabytes (`MOST_POINTS`; a box of 40 cm
+    along each axis at 2 mm has as many).
     """
     number = int(np.count_nonzero(mask))
     away = np.where(mask, image - image[mask].mean(), 0.0)
@@ -32,16 +39,23 @@ def moran_geary(
         return float("nan"), float("nan")
     # room for every distance in both directions; even, so that the weights are a cosine series
     shape = [2 * fft.next_fast_len(n, real=True) for n in mask.shape]
-    weights = _weights([n // 2 for n in shape], spacing)
-    ones, values, squares = (fft.rfftn(array, s=shape) for array in (mask.astype(np.float64), away, away**2))
-    each = weights * _twice(shape)
+    if np.prod(shape) > MOST_POINTS:
+        return float("nan"), float("nan")
     size = float(np.prod(shape))
-    pair_weights = float(np.sum(each * np.abs(ones) ** 2)) / size
-    products = float(np.sum(each * np.abs(values) ** 2)) / size
-    squared = float(np.sum(each * (squares * ones.conj()).real)) / size
+    each = _weights([n // 2 for n in shape], spacing) * _twice(shape)
+    # two transforms at a time: of a large region each is hundreds of megabytes
+    ones, squares = fft.rfftn(mask.astype(np.float64), s=shape), fft.rfftn(away**2, s=shape)
+    pair_weights = float(np.sum(each * _power(ones))) / size
+    squared = float(np.sum(each * (squares.real * ones.real + squares.imag * ones.imag))) / size
+    del ones, squares
+    products = float(np.sum(each * _power(fft.rfftn(away, s=shape)))) / size
     moran = divided(number * products, pair_weights * total)
     geary = divided((number - 1) * (squared - products), pair_weights * total)
     return moran, geary
+
+
+def _power(transform: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return transform.real**2 + transform.imag**2
 
 
 def _weights(half: list[int], spacing: tuple[float, float, float]) -> NDArray[np.float64]:
