@@ -53,7 +53,8 @@ class DicomWebServer:
         self.stored: dict[str, _Stored] = {}
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self.refused_stow: Counter[str] = Counter()
+        self.most_at_once = 0
+        self._at_once = 0
         self._used: set[str] = set()
         self._lock = threading.Lock()
         for path in sorted(folder.rglob("*.dcm")) if folder else ():
@@ -101,6 +102,12 @@ class DicomWebServer:
             self._used.add(fault)
             return first
 
+    def count_call(self, change: int) -> None:
+        """Count a call that begins (1) or ends (-1)."""
+        with self._lock:
+            self._at_once += change
+            self.most_at_once = max(self.most_at_once, self._at_once)
+
     def retrievals(self) -> list[str]:
         """Return the paths of the retrievals so far."""
         return [r.split()[1] for r in self.requests if r.startswith("GET") and "?" not in r]
@@ -114,6 +121,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        self.fake.count_call(1)
+        try:
+            self._get()
+        finally:
+            self.fake.count_call(-1)
+
+    def _get(self) -> None:
         fake, address = self.fake, urlsplit(self.path)
         fake.requests.append(f"GET {self.path}")
         fake.headers.append(dict(self.headers))

@@ -96,6 +96,7 @@ class Retrieval:
         self._fetched = 0
         self._reason = ""
         self._why: dict[str, str] = {}
+        self._listed: frozenset[str] | None = None
         self._listing: Future[_Expected] | None = None
         # What came before the list of the series did: verified, and not yet known to belong to it.
         self._waiting: list[tuple[PartialFile, Header, datetime | None]] = []
@@ -121,8 +122,10 @@ class Retrieval:
 
     def _run(self) -> PullReport:
         with contextlib.ExitStack() as stack:
-            if self._folder.joinpath(MANIFEST).is_file():
+            # A budget that ends while both come in would leave bytes of which nobody knows where they belong.
+            if self._folder.joinpath(MANIFEST).is_file() or self._session.store.budget is not None:
                 expected = self._expected()
+                self._listed = expected.uids
                 folder = stack.enter_context(closing(SeriesFolder(self._folder, self._ref)))
                 if not folder.instances:
                     self._whole_series(lambda: folder)
@@ -262,7 +265,7 @@ class Retrieval:
             if self._listing is not None and not self._listing.done():
                 self._waiting.append((part, header, time))
                 return
-            allowed = uids if self._listing is None else self._listing.result().uids
+            allowed = uids or (self._listed if self._listing is None else self._listing.result().uids)
             folder.name(part, header, allowed, time)
         except NotWholeError as error:
             self._tell(uid, str(error))
