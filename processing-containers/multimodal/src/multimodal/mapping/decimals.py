@@ -13,7 +13,9 @@ _ONE = r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?"
 # 150.000 is 150 or 150,000: up to three digits, the sign, and three digits. 0.125 and 1234.567 have no group so.
 _GROUP = r"[1-9]\d{0,2}[.,]\d{3}"
 _PERHAPS_THOUSANDS = re.compile(rf"(?:<=|>=|<|>|≤|≥)?\s*[+-]?{_GROUP}(?:\s*[-–]\s*[+-]?{_GROUP})?(?:\s*%)?", re.ASCII)
-_DOTTED_GROUP = re.compile(rb"(?<!\d)[1-9]\d{0,2}\.\d{3}(?!\d)")
+# In two parts, as a search for a fixed byte is several times as fast.
+_THREE_DIGITS = re.compile(rb"\.\d\d\d(?!\d)")
+_BEFORE_THEM = re.compile(rb"(?<!\d)[1-9]\d{0,2}\Z")
 _OVERLAP = 16
 _NUMBER = re.compile(rf"(?:<=|>=|<|>|≤|≥)?\s*{_ONE}(?:\s*[-–]\s*{_ONE})?(?:\s*%)?", re.ASCII)
 
@@ -65,12 +67,14 @@ def decided(said: set[str]) -> str:
 def could_be_thousands(parts: Iterable[bytes]) -> bool:
     """Return whether a number such as 150.000 stands in these parts of a file, whose commas are no decimal signs.
 
-    Looking through the bytes takes a hundredth of the time that reading the cells takes.
+    Looking through the bytes takes a tenth of the time that reading the cells takes, or less.
     """
     tail = b""
     for part in parts:
-        if _DOTTED_GROUP.search(tail + part):
-            return True
+        text = tail + part
+        for match in _THREE_DIGITS.finditer(text):
+            if _BEFORE_THEM.search(text, max(0, match.start() - 4), match.start()):
+                return True
         tail = part[-_OVERLAP:]
     return False
 
