@@ -21,11 +21,12 @@ from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.references import SeriesRef
 from multimodal.model.results import Status, WorkflowResult
+from multimodal.transport.session import HttpSession
 from multimodal.workflows.datasets import PlatformDatasets, add_to_dataset
 from multimodal.workflows.external_series import Selection
 from multimodal.workflows.pull_series import pull_series
 from multimodal.workflows.sync_imaging import sync_imaging
-from multimodal.workflows.thumbnails import store_thumbnail, thumbnail_key
+from multimodal.workflows.thumbnails import rendering, store_thumbnail, thumbnail_key
 
 # Of a search's answer: how to call the store, which a document must not say.
 _NOT_TOLD = ("RetrieveURL", "RetrieveAETitle", "InstanceAvailability")
@@ -84,8 +85,9 @@ def import_by_reference(
     ``complete`` completes what an earlier one registered.
     """
     index.ensure()
-    run = _Registration(dicom, bucket, reference, dict(index.scan(ORIGIN_FIELDS)), progress)
-    created = index.create(run.new(selection))
+    with rendering(dicom) as session:
+        run = _Registration(dicom, bucket, reference, dict(index.scan(ORIGIN_FIELDS)), session, progress)
+        created = index.create(run.new(selection))
     updated = index.update(run.changes)
     for refused in (*created.refused, *updated.refused):
         run.issues.append(_issue(IssueCode.DOCUMENT_REFUSED, refused.reason, refused.series_uid))
@@ -122,6 +124,7 @@ class _Registration:
     bucket: Bucket | None
     reference: Reference
     known: Mapping[str, Mapping[str, Any]]
+    session: HttpSession | None
     progress: Progress
     counts: Counter[str] = field(default_factory=Counter)
     issues: list[Issue] = field(default_factory=list)
@@ -160,7 +163,7 @@ class _Registration:
     def _document(self, ref: SeriesRef, found: DicomJson) -> dict[str, Any]:
         instances = self.dicom.metadata(ref) if self.reference.complete else []
         if instances and self.bucket is not None:
-            pictured = store_thumbnail(self.dicom, self.bucket, ref, instances)
+            pictured = store_thumbnail(self.dicom, self.bucket, ref, instances, self.session)
             self.counts["thumbnails" if pictured else "thumbnails of words alone"] += 1
         hidden = {json_tag(keyword) for keyword in _NOT_TOLD}
         source = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,13 +40,27 @@ def thumbnail_key(series_uid: str) -> str:
     return f"thumbnails/{series_uid}.png"
 
 
-def store_thumbnail(dicom: DicomWeb, bucket: Bucket, ref: SeriesRef, instances: Sequence[DicomJson]) -> bool:
+@contextmanager
+def rendering(dicom: DicomWeb) -> Iterator[HttpSession | None]:
+    """Give the session over which a store is asked for renderings; None for one that renders nothing."""
+    if not dicom.store.url or not dicom.profile.rendered:
+        yield None
+        return
+    with HttpSession(dicom.store) as session:
+        yield session
+
+
+def store_thumbnail(
+    dicom: DicomWeb, bucket: Bucket, ref: SeriesRef, instances: Sequence[DicomJson], session: HttpSession | None
+) -> bool:
     """Write the picture of a series of `dicom` into the bucket, and say whether it shows more than words.
 
     Parameters
     ----------
     instances : sequence of mapping
         Metadata of its instances.
+    session : HttpSession, optional
+        Of `rendering`.
 
     Notes
     -----
@@ -58,16 +73,17 @@ def store_thumbnail(dicom: DicomWeb, bucket: Bucket, ref: SeriesRef, instances: 
     if modality in _MASKS:
         picture = _overlay(dicom, ref)
     elif (middle := middle_of(instances)) is not None:
-        picture = _rendered(dicom, ref, middle) or _drawn(dicom, ref, middle)
+        picture = _rendered(session, ref, middle) or _drawn(dicom, ref, middle)
     bucket.write(thumbnail_key(ref.series_uid), thumbnail(picture or _words(instances[0]), dicom.store.name))
     return picture is not None
 
 
-def _rendered(dicom: DicomWeb, ref: SeriesRef, place: Place) -> Image | None:
+def _rendered(session: HttpSession | None, ref: SeriesRef, place: Place) -> Image | None:
+    if session is None:
+        return None
     path = f"studies/{ref.study_uid}/series/{ref.series_uid}/instances/{check_uid(place.sop_uid)}"
     frame = f"/frames/{place.frame}" if place.frames > 1 else ""
-    with HttpSession(dicom.store) as session:
-        answer = session.request("GET", f"{path}{frame}/rendered", headers={"Accept": "image/png"}, expect=_CANNOT)
+    answer = session.request("GET", f"{path}{frame}/rendered", headers={"Accept": "image/png"}, expect=_CANNOT)
     return stores_picture(answer.content) if answer.status_code == 200 else None
 
 
