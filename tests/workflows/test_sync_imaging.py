@@ -124,3 +124,19 @@ def test_a_fhir_server_that_is_down_is_named(
     store = Store("clinical", "fhir", url="http://127.0.0.1:9/fhir", attempts=1)
     with HttpSession(store) as session, pytest.raises(UnreachableError, match="clinical: no answer"):
         sync_imaging(dicom, fhir=FhirServer(session), bucket=bucket)
+
+
+def test_a_folder_on_disk_has_studies_and_no_endpoint(
+    tmp_path: Path, target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    image = make_instance("disk", 1)
+    folder = tmp_path / "disk"
+    place = folder / f"studies/{image.StudyInstanceUID}/series/{image.SeriesInstanceUID}/instances"
+    place.mkdir(parents=True)
+    image.save_as(place / f"{image.SOPInstanceUID}.dcm", enforce_file_format=True)
+    store = Store("disk", "dicomweb", path=str(folder), profile="google-folder", patient_system=SYSTEM)
+    with open_dicomweb(store) as dicom:
+        result = sync_imaging(dicom, fhir=target, bucket=bucket)
+    assert result.counts["studies"] == 1
+    study = target.read("ImagingStudy", imaging_study_id(image.StudyInstanceUID)) or {}
+    assert "endpoint" not in study

@@ -77,9 +77,10 @@ def sync_imaging(
         return WorkflowResult(Status.NOTHING, {"studies": 0})
     groups = _groups(dicom, ScannedPatients.of(dicom.store), studies, issues, counts, progress)
     # First and by itself: a server refuses a study that refers to an Endpoint it does not have yet.
-    store = Group([dicomweb_endpoint(dicom.store.name, dicom.store.url)], origin=f"store {dicom.store.name}")
-    endpoint = load_into(fhir, bucket, [store], source=f"{source_of(dicom.store)}-endpoint")
-    report = load_into(fhir, bucket, groups, source=source_of(dicom.store))
+    store = dicom.store
+    told = [Group([dicomweb_endpoint(store.name, store.url)], origin=f"store {store.name}")] if store.url else []
+    endpoint = load_into(fhir, bucket, told, source=f"{source_of(store)}-endpoint")
+    report = load_into(fhir, bucket, groups, source=source_of(store))
     issues += [*endpoint.refused, *report.refused]
     return WorkflowResult(
         Status.PARTIAL if issues else Status.DONE,
@@ -163,7 +164,8 @@ def _resources(dicom: DicomWeb, scanned: ScannedPatients, study: DicomJson, uid:
     }
     patient_id = text(study, "PatientID")
     patient = scanned.ref(patient_id)
-    endpoint = endpoint_reference(dicom.store.name, dicom.store.url)
+    # A folder on disk has no address at which others could call it.
+    endpoint = endpoint_reference(dicom.store.name, dicom.store.url) if dicom.store.url else None
     made = [imaging_patient(patient), imaging_study(study, series, patient, instances, endpoint)]
     return [scanned.told(patient_id, resource) for resource in made]
 
