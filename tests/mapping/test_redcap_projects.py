@@ -115,7 +115,7 @@ def test_each_value_of_a_project_becomes_one_resource(public_data: Path, tmp_pat
 
 
 def test_codes_that_a_statistics_program_changed_are_refused(public_data: Path, tmp_path: Path) -> None:
-    """In this CSV 0 and 1 of one column became FALSE and TRUE; its XML has the codes, and four values of one field more."""
+    """In this CSV 0 and 1 of one column became FALSE and TRUE; its XML has the codes, and four more values."""
     folder = public_data / "redcapr/simple"
     dictionary = folder / "dictionary.csv"
     project = read_project(dictionary)
