@@ -300,10 +300,19 @@ def _bundles(groups: Iterable[Sequence[Write]]) -> Iterator[list[Sequence[Write]
     bundle: list[Sequence[Write]] = []
     size, most = 0, limits().entries
     for group in groups:
-        if bundle and size + len(group) > most:
+        weight = sum(map(_weight, group))
+        if bundle and size + weight > most:
             yield bundle
             bundle, size = [], 0
         bundle.append(group)
-        size += len(group)
+        size += weight
     if bundle:
         yield bundle
+
+
+def _weight(write: Write) -> int:
+    """Return how many entries of common size a write counts for.
+
+    A statement of hundreds of targets takes a server long; several of them had better go over all connections.
+    """
+    return 1 + len(write.body or b"") // 1000
