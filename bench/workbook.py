@@ -19,6 +19,7 @@ from pathlib import Path
 from openpyxl import Workbook
 
 from bench.import_rows import MAPPING, write_table
+from bench.load_fhir import post_plainly
 from local.stack import Stack
 from multimodal.fhirstore import Group, NdjsonFolder, load
 from multimodal.mapping import load_mapping, run_mapping
@@ -109,7 +110,9 @@ def main() -> None:
         try:
             stack.start({"clinical"})["clinical"].result()
             stack.servers["clinical"].wait()
-            import_workbook(Stores(stack.stores()).get("clinical").url, given.rows, folder)
+            url = Stores(stack.stores()).get("clinical").url
+            post_plainly(url, f"warm-{uuid.uuid4().hex}", 200)  # a server in use has compiled what it runs often
+            import_workbook(url, given.rows, folder)
         finally:
             stack.stop()
 
