@@ -7,8 +7,8 @@ from itertools import islice
 
 from multimodal.fhirstore import Target
 from multimodal.mapping import Mapping, RowResult
+from multimodal.mapping.row_state import issue_at
 from multimodal.model.issue_codes import IssueCode
-from multimodal.model.issues import Issue
 
 _AT_ONCE = 1000
 
@@ -46,18 +46,7 @@ def _let_through(result: RowResult, mapping: Mapping) -> RowResult:
 
 
 def _refused(result: RowResult, mapping: Mapping) -> RowResult:
-    row, column = result.row, mapping.subject.column
-    place = row.places.get(column)
-    issue = Issue(
-        IssueCode.UNKNOWN_PATIENT.code,
-        "the server has no such patient; nothing of the row was used",
-        row=place.row if place else row.number,
-        sheet=row.sheet,
-        record=row.record,
-        event=row.event,
-        instance=row.instance,
-        column=place.column if place else column,
-        value=row.values.get(column, ""),
-        suggestion=IssueCode.UNKNOWN_PATIENT.suggestion,
-    )
+    column = mapping.subject.column
+    message = "the server has no such patient; nothing of the row was used"
+    issue = issue_at(result.row, IssueCode.UNKNOWN_PATIENT, message, column, result.row.values.get(column, ""))
     return result._replace(resources=[], issues=[*result.issues, issue])
