@@ -243,9 +243,11 @@ def test_nesting_of_any_depth_is_compiled_or_refused(depth: int, marks: tuple[st
 def test_any_text_is_compiled_or_refused(text: str) -> None:
     for written in (text, "{{" + text + "}}"):
         try:
-            compile_text(written, SCOPE)
-        except ExpressionError:
+            compiled = compile_text(written, SCOPE)
+        except ExpressionError as error:
+            assert str(error)  # noqa: PT017 - or it compiles
             continue
+        assert callable(compiled.evaluate)
 
 
 @given(st.text(max_size=30), st.text(max_size=60))

@@ -60,7 +60,10 @@ def test_a_new_day_starts_at_midnight_utc(kept: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"idc": 1}', b'{"idc": {"day": "2024-03-15", "bytes": "x"}}'])
 def test_a_state_that_is_spoilt_starts_anew(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(content)
-    Budget("idc", DailyLimit(requests=1), tmp_path / "b", lambda: NOON).begin_call()
+    budget = Budget("idc", DailyLimit(requests=1), tmp_path / "b", lambda: NOON)
+    budget.begin_call()
+    with pytest.raises(BudgetSpentError):
+        budget.begin_call()
 
 
 def test_a_state_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
