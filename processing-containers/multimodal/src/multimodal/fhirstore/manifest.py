@@ -122,6 +122,7 @@ class Manifest:
         self.run = 0
         try:
             self.database = _opened(path)
+            self._check()
         except sqlite3.DatabaseError:
             path.unlink()
             self.database = _opened(path)
@@ -133,6 +134,12 @@ class Manifest:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.database.close()
+
+    def _check(self) -> None:
+        """Look through what a load left that did not end: a loss of power may have spoilt it, see `mark`."""
+        if self.interrupted and (said := self.database.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            self.database.close()
+            raise sqlite3.DatabaseError(said)
 
     def _state(self) -> dict[str, str]:
         return dict(self.database.execute("SELECT key, value FROM state"))
@@ -156,7 +163,13 @@ class Manifest:
         return self._state().get("run", "") if self.interrupted else ""
 
     def mark(self, status: str, run: str = "") -> None:
-        """Note that a load begins (``loading``) or has ended (``complete``)."""
+        """Note that a load begins (``loading``) or has ended (``complete``), durably when this returns.
+
+        In between, what is noted survives the end of this process, but not that of the machine: waiting for the disk
+        at each bundle costs a tenth of a load, and a load that did not end is compared with the target in any case.
+        """
+        if status == "complete":
+            self.database.execute("PRAGMA synchronous = FULL")
         rows = {**self._identity, "status": status, "run": run}.items()
         with self.database:
             self.database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", rows)
@@ -164,6 +177,8 @@ class Manifest:
                 oldest = "(SELECT number FROM run ORDER BY number DESC LIMIT 1 OFFSET ?)"
                 self.database.execute(f"DELETE FROM undo WHERE by < {oldest}", (_KEPT_RUNS - 1,))  # noqa: S608
                 self.database.execute(f"DELETE FROM run WHERE number < {oldest}", (_KEPT_RUNS - 1,))  # noqa: S608
+        if status == "loading":
+            self.database.execute("PRAGMA synchronous = OFF")
 
     def begin(self, run: str) -> None:
         """Keep for its undoing what is overwritten from now on; an empty `run` cannot be undone."""
@@ -210,7 +225,7 @@ class Manifest:
         return entry(found) if found else None
 
     def record(self, entries: Iterable[Entry]) -> None:
-        """Note `entries`, durably when this returns."""
+        """Note `entries`; see `mark` for how durably."""
         rows = [(*e[:9], self.run, self.run, e.withdrawn, e.contribution) for e in entries]
         with self.database:
             self._keep_for_undo([row[:2] for row in rows])

@@ -19,8 +19,9 @@ from multimodal.transport.session import HttpSession, NotFoundError
 
 PAGE = 1000
 _READ_AT_ONCE = 100
-# Whatever ends well has written one of these, so that a first load need not ask for all types.
-_TELLING = ("Patient", "Observation", "Provenance", "ImagingStudy")
+# Whatever ends well has written one of these, so that a first load need not ask for all types. Shared ones are asked
+# for by tag: a search for Observations by source makes HAPI on H2 read all versions of all of them.
+_TELLING = (*SHARED, "Provenance")
 _REFUSALS = frozenset({400, 409, 412, 413, 422})
 _HEADERS = {
     "Accept": "application/fhir+json",

@@ -75,6 +75,7 @@ public class StorageConfig {
 		factory.setPersistenceUnitName("fhir");
 		factory.setDataSource(dataSource);
 		factory.setJpaPropertyMap(Map.of(
+				"hibernate.session_factory.statement_inspector", IdsByIndex.class.getName(),
 				"hibernate.dialect", dialect().getClass().getName(),
 				"hibernate.hbm2ddl.auto", Env.get("FHIR_DB_DDL", "update"),
 				"hibernate.jdbc.batch_size", "50",
