@@ -12,6 +12,7 @@ import pytest
 from multimodal.bucket import FolderBucket, LockedError
 from multimodal.fhirstore import NdjsonFolder, NotUndoableError
 from multimodal.model.results import Status
+from multimodal.workflows.findings_history import bring_back, keep_before
 from multimodal.workflows.import_clinical import import_clinical
 from multimodal.workflows.undo_import import undo_import
 from tests.workflows.clinical import SmallStudy
@@ -140,3 +141,38 @@ def test_the_command_takes_back_what_it_says_it_can(study: SmallStudy, tmp_path:
     nothing = multimodal("--mapping", study.mapping, "--to", out)
     assert nothing.returncode == 2
     assert "give at least one table" in nothing.stderr
+
+
+def test_after_an_undoing_findings_are_held_to_what_was_before(
+    study: SmallStudy, target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    def imported(run_id: str, *values: str) -> dict[str, int]:
+        study.write([(f"P{number}", "f", value) for number, value in enumerate(values)])
+        result = import_clinical(
+            [study.table], study.mapping, target=target, bucket=bucket, report_dir=None, run_id=run_id
+        )
+        return {kind: number for kind, number in result.counts.items() if kind.endswith("findings")}
+
+    def undo(run_id: str) -> None:
+        undo_import(run_id, study.mapping, target=target, bucket=bucket)
+
+    imported("r1", "12.1", "low", "high")
+    assert imported("r2", "12.2", "12.2", "high") == {"persisting findings": 1, "fixed findings": 1}
+    assert imported("r3", "12.2", "12.2", "high") == {"persisting findings": 1}  # wrote nothing
+    undo("r2")
+    assert imported("r4", "12.1", "low", "high") == {"persisting findings": 2}
+    undo("r1")
+    assert imported("r5", "12.1", "low", "high") == {}, "as a first import, which is held to none"
+
+
+def test_of_two_imports_that_stand_apart_the_earlier_is_undone(bucket: FolderBucket) -> None:
+    """The findings of the later one stay; once it is undone too, they are those before both."""
+    key = "state/findings/study.csv"
+    for run, content in [("r1", b"of r1"), ("r2", b"of r2"), ("r2", b"of r2 again")]:
+        keep_before(bucket, key, run)
+        bucket.write(key, content)
+    for _ in range(2):  # as an undoing that was killed and is done again
+        bring_back(bucket, key, "r1")
+        assert bucket.read(key) == b"of r2 again"
+    bring_back(bucket, key, "r2")
+    assert list(bucket.list("state/findings")) == []

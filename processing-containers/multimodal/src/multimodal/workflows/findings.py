@@ -22,6 +22,7 @@ from multimodal.bucket import Bucket
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import ERRORS_CSV_COLUMNS, Issue
 from multimodal.workflows.csv_files import issue_line, write_csv
+from multimodal.workflows.findings_history import keep_before
 from multimodal.workflows.ledger import IDENTITY, LEDGER_COLUMNS, Ledger, finding_key, identity_of, ledger_key
 from multimodal.workflows.spool import Spooled
 
@@ -176,8 +177,15 @@ def state_key(mapping_id: str) -> str:
     return f"state/findings/{mapping_id}.csv"
 
 
-def remember(findings: Findings, bucket: Bucket, mapping_id: str, *, today: dt.date | None = None) -> None:
-    """Keep the findings for the next import; to be done once this import has stored what it could."""
+def remember(
+    findings: Findings, bucket: Bucket, mapping_id: str, *, run: str = "", today: dt.date | None = None
+) -> None:
+    """Keep the findings for the next import; to be done once this import has stored what it could.
+
+    Where `run` is given, what was kept before it is kept beside, for its undoing (`findings_history`).
+    """
+    if run:
+        keep_before(bucket, state_key(mapping_id), run)
     day = (today or dt.date.today()).isoformat()
     kept = findings.of(State.NEW, State.PERSISTING, State.ACCEPTED)
     with tempfile.TemporaryDirectory() as folder:

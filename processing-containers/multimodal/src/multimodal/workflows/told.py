@@ -135,7 +135,8 @@ class Told:
         )
         write_reports(report, report_dir=self.report_dir, bucket=self.bucket, run_id=self.run_id)
         if not (refusal or self.dry_run):
-            remember(findings, self.bucket, self.mapping.id)
+            wrote = self.load.total or self.load.recovered
+            remember(findings, self.bucket, self.mapping.id, run=self.run_id if wrote else "")
         return result
 
     def _counts(self, findings: Findings) -> dict[str, int]:

@@ -10,13 +10,17 @@ from multimodal.fhirstore import Target, undo
 from multimodal.mapping import load_mapping
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
+from multimodal.workflows.findings import state_key
+from multimodal.workflows.findings_history import bring_back
 from multimodal.workflows.manifests import manifest_in
 
 
 def undo_import(
     run: str, mapping_file: Path, *, target: Target, bucket: Bucket, wait: float = 0.0, progress: Progress = silent
 ) -> WorkflowResult:
-    """Take back what the import `run` with `mapping_file` wrote to `target`.
+    """Take back what the import `run` with `mapping_file` wrote to `target`, and what it found.
+
+    The next import is held to the findings of the import before `run`.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def undo_import(
     mapping = load_mapping(mapping_file)
     with manifest_in(bucket, mapping.id, patience=wait, progress=progress) as manifest:
         report = undo(target, manifest, source=mapping.id, run=run, progress=progress)
+        # While the manifest is out: an undoing that is killed here is done again as a whole.
+        bring_back(bucket, state_key(mapping.id), run)
     named = {"taken away": report.deleted, "as before": report.updated, "brought back": report.created}
     return WorkflowResult(
         Status.PARTIAL if report.refused else Status.DONE,
