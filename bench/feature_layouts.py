@@ -1,25 +1,26 @@
 """One Observation per feature against one per class with components, on a FHIR server: load, search, size.
 
-`python -m bench.feature_layouts [--url http://127.0.0.1:8080/fhir] [--database FILE.mv.db] [--series 3] [--rois 20]`:
-the same 107 generated values for each ROI in both layouts, each layout under patients of its own, in turns. Searched is
-what people ask for: one feature above a threshold in all series, and all values of one ROI. The size is by how much the
-database's file grew; without --url and --database the server is one of its own, so that nothing else writes.
+`python -m bench.feature_layouts [--series 50] [--rois 20]`: the same 107 generated values for each ROI in both layouts,
+each on a HAPI and an H2 file of its own, one after the other. Searched is what people ask for: the regions in which
+one feature is high, all values of that feature, all values of one ROI, and everything as a wide table. Seconds of CPU
+are the server's and ours; they hold on a busy machine too. The size is by how much the database's file grew, once the
+server was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from local.stack import Stack
+from local.servers import HapiFhir
 from multimodal.fhirstore import FhirServer, Group, load
 from multimodal.model.features import Feature
 from multimodal.model.ids import hash_uid
@@ -32,41 +33,61 @@ from multimodal.resources.measured_roi import MeasuredRoi
 from multimodal.resources.measurements import Layout, feature_observations
 from multimodal.terminology.radiomics_codes import FEATURE_SYSTEM, feature_codes
 from multimodal.transport.session import HttpSession
-from multimodal.transport.stores import Store, Stores
+from multimodal.transport.stores import Store
+from multimodal.workflows.feature_table import feature_table
 
 LAYOUTS: tuple[Layout, ...] = ("members", "components")
 SEARCHED = "original_glcm_JointEntropy"
+SOURCE = "extract-radiomics"  # the table is made of what this workflow wrote
+HIGH = 0.95  # the threshold leaves the highest twentieth
 REPEATS = 5
+STEP = 0.37  # between a feature's values in two regions
 
 
 @dataclass
 class Figures:
-    """What was measured for one layout."""
+    """What was measured for one layout: counts, MB, seconds."""
 
-    resources: int
-    json_bytes: int
-    load: float
-    one_feature: float
-    found: int
-    one_roi: float
-    database: int
+    observations: float
+    json_mb: float
+    load_s: float
+    load_server_cpu_s: float
+    load_our_cpu_s: float
+    regions_where_high: float
+    of_them_wrong: float
+    where_high_s: float
+    one_feature_s: float
+    one_roi_s: float
+    table_s: float
+    table_server_cpu_s: float
+    table_our_cpu_s: float
+    database_mb: float
+
+
+@dataclass
+class Sent:
+    """What the load was given, counted while it passed."""
+
+    observations: int = 0
+    json_bytes: int = 0
+    group: dict[str, Any] | None = None
 
 
 def features(number: int) -> list[Feature]:
     """Return the 107 features of pyradiomics with values that differ by ROI."""
     return [
-        Feature(name, (number + 1) * 0.37 + place, code.unit_ct, code.ibsi_code, code.display, code.aggregation)
+        Feature(name, (number + 1) * STEP + place, code.unit_ct, code.ibsi_code, code.display, code.aggregation)
         for place, (name, code) in enumerate(feature_codes().items())
         if name != "original_firstorder_Kurtosis"
     ]
 
 
-def groups(run: str, layout: Layout, series: int, rois: int) -> Iterator[list[dict[str, Any]]]:
+def groups(layout: Layout, series: int, rois: int) -> Iterator[list[dict[str, Any]]]:
     """Yield the resources of each ROI."""
-    sha = hash_uid(run, layout).replace(".", "")[:64].ljust(64, "0")
+    sha = hash_uid(layout).replace(".", "")[:64].ljust(64, "0")
     for number in range(series):
-        patient = PatientRef(f"urn:bench:{run}", f"{layout}-{number}")
-        study, image = hash_uid(run, layout, "study", str(number)), hash_uid(run, layout, "series", str(number))
+        patient = PatientRef("urn:bench", f"{layout}-{number}")
+        study, image = hash_uid(layout, "study", str(number)), hash_uid(layout, "series", str(number))
         shared = [
             imaging_patient(patient),
             bare_imaging_study(study, patient),
@@ -81,28 +102,97 @@ def groups(run: str, layout: Layout, series: int, rois: int) -> Iterator[list[di
             yield [*shared, body_structure(roi), *observations]
 
 
-def measure(server: FhirServer, run: str, layout: Layout, series: int, rois: int, database: Path) -> Figures:
-    """Load one layout, and search in it."""
-    made = list(groups(run, layout, series, rois))
-    size = sum(len(orjson.dumps(one)) for group in made for one in group[4:])
-    before = database.stat().st_size
-    with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
-        report = load(map(Group, made), server, Path(folder) / "manifest.sqlite", source=f"bench-{run}-{layout}")
-        loaded = time.perf_counter() - begun
+def counted(made: Iterator[list[dict[str, Any]]], sent: Sent) -> Iterator[Group]:
+    """Yield the groups for the load, one in memory at a time."""
+    for resources in made:
+        observations = [one for one in resources if one["resourceType"] == "Observation"]
+        sent.observations += len(observations)
+        sent.json_bytes += sum(len(orjson.dumps(one)) for one in observations)
+        sent.group = sent.group or observations[0]
+        yield Group(resources)
+
+
+def measure(layout: Layout, series: int, rois: int, folder: Path) -> Figures:
+    """Load one layout into a server of its own, search in it, stop the server and look at its file."""
+    hapi = HapiFhir(folder / layout)
+    database = hapi.folder / "database.mv.db"
+    hapi.start()
+    try:
+        hapi.wait()
+        before = database.stat().st_size
+        with HttpSession(Store("clinical", "fhir", url=hapi.url)) as session:
+            figures = on_server(FhirServer(session), hapi, layout, series, rois)
+    finally:
+        hapi.stop()
+    figures.database_mb = (database.stat().st_size - before) / 1e6
+    return figures
+
+
+def on_server(server: FhirServer, hapi: HapiFhir, layout: Layout, series: int, rois: int) -> Figures:
+    """Measure all but the database's size."""
+    sent = Sent()
+    manifest = hapi.folder / "manifest.sqlite"
+    report, loading = timed(
+        hapi, lambda: load(counted(groups(layout, series, rois), sent), server, manifest, source=SOURCE)
+    )
     assert not report.refused, report.refused[:3]
-    grown = database.stat().st_size - before
+    assert sent.group is not None
     part = "" if layout == "members" else "component-"
-    ask = {f"{part}code-value-quantity": f"{FEATURE_SYSTEM}|{SEARCHED}$gt1"}
-    subjects = [PatientRef(f"urn:bench:{run}", f"{layout}-{n}").reference for n in range(series)]
-    found, one_feature = timed(lambda: list(server.search("Observation", {**ask, "subject": ",".join(subjects)})))
-    group = made[0][4]
-    ids = ",".join(member["reference"].split("/")[1] for member in group["hasMember"])
-    _, one_roi = timed(lambda: list(server.search("Observation", {"_id": ids, "_count": "200"})))
-    return Figures(sum(len(g) - 4 for g in made), size, loaded, one_feature, len(found), one_roi, grown)
+    values = [one.value for n in range(series * rois) for one in features(n) if one.name == SEARCHED]
+    threshold = values[int(len(values) * HIGH)] - STEP / 2
+    high = {f"{part}code-value-quantity": f"{FEATURE_SYSTEM}|{SEARCHED}$gt{threshold}"}
+    ids = ",".join(member["reference"].split("/")[1] for member in sent.group["hasMember"])
+    found, where_high = shortest(lambda: list(server.search("Observation", high)))
+    every, one_feature = shortest(
+        lambda: list(server.search("Observation", {f"{part}code": f"{FEATURE_SYSTEM}|{SEARCHED}"}))
+    )
+    assert len(every) == series * rois
+    wrong = sum(searched_value(one) < threshold for one in found)
+    assert len(found) - wrong == sum(value > threshold for value in values)
+    _, one_roi = shortest(lambda: list(server.search("Observation", {"_id": ids})))
+    table, reading = timed(hapi, lambda: feature_table(server))
+    assert len(table.rows) == series * rois
+    assert all(value is not None for row in table.rows for value in row.values())
+    return Figures(
+        sent.observations,
+        sent.json_bytes / 1e6,
+        *loading,
+        len(found),
+        wrong,
+        where_high,
+        one_feature,
+        one_roi,
+        *reading,
+        0.0,
+    )
 
 
-def timed(ask: Callable[[], list[Any]]) -> tuple[list[Any], float]:
+def searched_value(observation: dict[str, Any]) -> float:
+    """Return the value of the feature that was searched for."""
+    for part in (observation, *observation.get("component", ())):
+        if SEARCHED in {coding["code"] for coding in part["code"]["coding"]} and "valueQuantity" in part:
+            return float(part["valueQuantity"]["value"])
+    raise AssertionError("an Observation without the feature was found")
+
+
+def timed(hapi: HapiFhir, work: Callable[[], Any]) -> tuple[Any, tuple[float, float, float]]:
+    """Return the answer, and seconds by the clock, of the server's CPU and of ours."""
+    wall, server, ours = time.perf_counter(), cpu_of(hapi), time.process_time()
+    answer = work()
+    return answer, (time.perf_counter() - wall, cpu_of(hapi) - server, time.process_time() - ours)
+
+
+def cpu_of(hapi: HapiFhir) -> float:
+    """Return the seconds of CPU that the server took so far (proc(5), utime and stime); 0 without /proc."""
+    record = hapi.running()
+    stat = Path(f"/proc/{record.pid}/stat") if record else Path()
+    if not stat.is_file():
+        return 0.0
+    values = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def shortest(ask: Callable[[], list[Any]]) -> tuple[list[Any], float]:
     """Return the answer and the shortest of several times."""
     best, answer = float("inf"), []
     for _ in range(REPEATS):
@@ -116,45 +206,25 @@ def show(found: dict[Layout, Figures]) -> None:
     """Print both layouts and their ratios."""
     members, components = found["members"], found["components"]
     print(f"{'':28}{'members':>12}{'components':>12}{'ratio':>8}")
-    for name, unit, scale in (
-        ("resources", "", 1), ("json_bytes", "MB", 1e6), ("load", "s", 1), ("one_feature", "ms", 1e-3),
-        ("found", "", 1), ("one_roi", "ms", 1e-3), ("database", "MB", 1e6),
-    ):  # fmt: skip
-        left, right = getattr(members, name) / scale, getattr(components, name) / scale
+    for field in fields(Figures):
+        left, right = getattr(members, field.name), getattr(components, field.name)
         ratio = f"{left / right:8.1f}" if right else ""
-        print(f"{f'{name} {unit}':28}{left:12.1f}{right:12.1f}{ratio}")
+        print(f"{field.name.replace('_', ' '):28}{left:12.3f}{right:12.3f}{ratio}")
 
 
 def main() -> None:
     """Measure both layouts and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url")
-    parser.add_argument("--database", type=Path)
-    parser.add_argument("--series", type=int, default=3)
+    parser.add_argument("--series", type=int, default=50)
     parser.add_argument("--rois", type=int, default=20)
     chosen = parser.parse_args()
-    if bool(chosen.url) != bool(chosen.database):
-        parser.error("give both --url and --database, or neither")
-    if chosen.url:
-        compare(chosen.url, chosen.database, chosen.series, chosen.rois)
-        return
     with tempfile.TemporaryDirectory() as folder:
-        stack = Stack(Path(folder) / "stack")
-        try:
-            stack.start({"clinical"})["clinical"].result()
-            stack.servers["clinical"].wait()
-            url = Stores(stack.stores()).get("clinical").url
-            compare(url, Path(folder) / "stack/fhir/database.mv.db", chosen.series, chosen.rois)
-        finally:
-            stack.stop()
-
-
-def compare(url: str, database: Path, series: int, rois: int) -> None:
-    """Measure both layouts on one server."""
-    run = uuid.uuid4().hex[:8]
-    with HttpSession(Store("clinical", "fhir", url=url)) as session:
-        server = FhirServer(session)
-        show({layout: measure(server, run, layout, series, rois, database) for layout in LAYOUTS})
+        found = {}
+        for layout in LAYOUTS:
+            found[layout] = measure(layout, chosen.series, chosen.rois, Path(folder))
+            print(layout, found[layout], flush=True)
+    print(f"{chosen.series} series of {chosen.rois} ROIs; load of the machine {os.getloadavg()[0]:.1f}")
+    show(found)
 
 
 if __name__ == "__main__":
