@@ -7,13 +7,17 @@ its compiled expressions from the start, and only rows and results travel.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from multimodal.mapping.form_run import FormRun, Mapped
@@ -22,6 +26,9 @@ from multimodal.resources.serialised import Serialised
 from multimodal.tables.rows import Row
 
 _CHUNK = 100
+_AT_ONCE = 2  # chunks of a process: it works on one while the results of the other are used
+_COLLECTED = 50  # chunks between two looks for cyclic garbage: rows leave next to none
+_PROTOCOL = pickle.HIGHEST_PROTOCOL
 
 Numbered = tuple[int, Row]
 
@@ -48,11 +55,11 @@ def mapped_by(processes: int, runs: Sequence[FormRun], rows: Iterable[Numbered])
     chunks = iter(rows)
     workers = [_Worker(runs) for _ in range(processes)]
     try:
-        busy: deque[_Worker] = deque(worker for worker in workers if worker.take(chunks))
+        busy = deque(worker for _ in range(_AT_ONCE) for worker in workers if worker.take(chunks))
         while busy:
             worker = busy.popleft()
             done, results = worker.results()
-            if worker.take(chunks):  # it works on while its results are used
+            if worker.take(chunks):
                 busy.append(worker)
             for (table, row), mapped in zip(done, results, strict=True):
                 yield table, row, mapped
@@ -62,7 +69,7 @@ def mapped_by(processes: int, runs: Sequence[FormRun], rows: Iterable[Numbered])
 
 
 class _Worker:
-    """One process and the chunk of rows that it has."""
+    """One process and the chunks of rows that it has."""
 
     def __init__(self, runs: Sequence[FormRun]) -> None:
         context = multiprocessing.get_context("fork")
@@ -70,21 +77,22 @@ class _Worker:
         self._process: ForkProcess = context.Process(target=_work, args=(runs, other, self._connection), daemon=True)
         self._process.start()
         other.close()
-        self._chunk: list[Numbered] = []
+        self._chunks: deque[list[Numbered]] = deque()
 
     def take(self, rows: Iterator[Numbered]) -> bool:
         """Hand over the next rows; False where there are none."""
-        self._chunk = list(islice(rows, _CHUNK))
-        if self._chunk:
-            self._connection.send_bytes(pickle.dumps([(table, *row) for table, row in self._chunk], _PROTOCOL))
-        return bool(self._chunk)
+        chunk = list(islice(rows, _CHUNK))
+        if chunk:
+            self._chunks.append(chunk)
+            self._connection.send_bytes(pickle.dumps([(table, *row) for table, row in chunk], _PROTOCOL))
+        return bool(chunk)
 
     def results(self) -> tuple[list[Numbered], Iterator[Mapped]]:
-        """Return the rows it had, and what they are."""
+        """Return the rows it had first, and what they are."""
         answer = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - from our own process
         if isinstance(answer, BaseException):
             raise answer
-        return self._chunk, _unpacked(answer)
+        return self._chunks.popleft(), _unpacked(*answer)
 
     def end(self) -> None:
         """Stop the process."""
@@ -93,47 +101,58 @@ class _Worker:
         self._process.join()
 
 
-_PROTOCOL = pickle.HIGHEST_PROTOCOL
-
-
 def _work(runs: Sequence[FormRun], connection: Connection, others: Connection) -> None:
     """Map chunks until the other end is closed."""
     others.close()
+    gc.freeze()  # what was there at the fork stays: never looked through, and its memory stays shared
+    gc.disable()
     process: list[Callable[[Row], Mapped]] = [run.process for run in runs]
-    while True:
+    # Always ready to take rows: else both ends could wait for the other one to take what they have.
+    received: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_receive, args=(connection, received), daemon=True).start()
+    done = 0
+    while chunk := received.get():
         try:
-            received = connection.recv_bytes()
-        except (EOFError, ConnectionResetError):
-            return
-        try:
-            rows = pickle.loads(received)  # noqa: S301 - from the process that forked this one
+            rows = pickle.loads(chunk)  # noqa: S301 - from the process that forked this one
             answer: Any = _packed([process[table](Row(*row)) for table, *row in rows])
         except Exception as error:  # whatever it is, the asking process raises it
             answer = error
         connection.send_bytes(pickle.dumps(answer, _PROTOCOL))
+        done += 1
+        if done % _COLLECTED == 0:
+            gc.collect()
 
 
-def _packed(results: list[Mapped]) -> list[tuple[Any, ...]]:
-    """Return results as plain tuples: named ones take several times as long to pickle."""
-    return [
-        (
-            [part for one in mapped.resources for part in one],
-            *mapped[1:8],
-            [part for one in mapped.keyed for part in one],
-            *mapped[9:],
-        )
-        for mapped in results
-    ]
+def _receive(connection: Connection, received: SimpleQueue[bytes]) -> None:
+    """Take chunks as they come, and an empty one at the end."""
+    while True:
+        try:
+            received.put(connection.recv_bytes())
+        except (EOFError, OSError):
+            received.put(b"")
+            return
 
 
-def _unpacked(answer: list[tuple[Any, ...]]) -> Iterator[Mapped]:
+_Packed = tuple[list[Any], list[tuple[Any, ...]]]
+
+
+def _packed(results: list[Mapped]) -> _Packed:
+    """Return the parts of all resources in one list, and of each row how many it has, and the rest.
+
+    Named tuples take several times as long to pickle as what they are made of.
+    """
+    resources = chain.from_iterable(mapped.resources for mapped in results)
+    keyed = chain.from_iterable(mapped.keyed for mapped in results)
+    rest = [(len(mapped[0]), len(mapped[8]), *mapped[1:8], *mapped[9:]) for mapped in results]
+    return list(chain.from_iterable(chain(resources, keyed))), rest
+
+
+def _unpacked(parts: list[Any], rest: list[tuple[Any, ...]]) -> Iterator[Mapped]:
+    flat = iter(parts)
+    made = list(map(partial(tuple.__new__, Serialised), zip(flat, flat, flat, flat, strict=True)))
+    at, keyed_at = 0, sum(row[0] for row in rest)
     new = tuple.__new__
-    for resources, *rest in answer:
-        rest[7] = _resources(rest[7])
-        yield new(Mapped, (_resources(resources), *rest))
-
-
-def _resources(flat: list[Any]) -> list[Serialised]:
-    new = tuple.__new__
-    parts = iter(flat)
-    return [new(Serialised, one) for one in zip(parts, parts, parts, parts, strict=True)]
+    for number, keyed, *told in rest:
+        end, keyed_end = at + number, keyed_at + keyed
+        yield new(Mapped, (made[at:end], *told[:7], made[keyed_at:keyed_end], *told[7:]))
+        at, keyed_at = end, keyed_end
