@@ -137,6 +137,14 @@ def test_several_processes_give_the_same(folder: Path, mapping: Mapping, duplica
     assert any(issue.code == "E501" for result in alone for issue in result.issues) == (duplicates == "error")
 
 
+def test_rows_and_results_larger_than_what_waits_between_processes(tmp_path: Path) -> None:
+    file = tmp_path / "long.csv"
+    file.write_text("pid,note\n" + "".join(f"P{n},{'long ' * 2000}\n" for n in range(900)), encoding="utf-8")
+    text = "columns:\n  pid: {patient: id}\n  note: {observation: 'DCM#1 \"Note\"', type: text}\n"
+    results = run_mapping(mapping_of(tmp_path, text), [file], processes=2)
+    assert sum(len(result.resources) for result in results) == 1800
+
+
 def test_a_run_over_processes_may_be_left(folder: Path, mapping: Mapping) -> None:
     rows = [(f"P{number}", "1", *[""] * 12) for number in range(3000)]
     results = iter(run_over(mapping, folder / "d.csv", rows, processes=2))
