@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from multimodal.bucket import FolderBucket
@@ -83,3 +84,22 @@ def test_nothing_selected_is_refused_and_nothing_found_is_told(
     assert "say which series" in capsys.readouterr().err
     assert called("query", "--store", "pacs", "--patient", "NOBODY", "--stores", str(stores)) == 126
     assert "0 series (none)" in capsys.readouterr().err
+
+
+def test_what_was_registered_is_completed_by_dataset(
+    patient: str, stores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--stores", str(stores))
+    register = ("--store", "pacs", "--patient", patient, "--register", "--dataset", "later")
+    content = YAML(typ="safe").load(stores)
+    content["stores"]["search"]["index"] += "_later"
+    YAML().dump(content, stores)
+    assert called("query", *register, *options) == 0
+    assert called("complete", "--dataset", "none-such", *options) == 126
+    assert called("complete", "--dataset", "later", *options) == 0
+    assert "documents completed" in capsys.readouterr().out
+    with SeriesIndex(load_stores(stores).get("search")) as index:
+        uids = read_dataset(FolderBucket(tmp_path / "bucket"), "later")
+        assert all(is_complete(index.get(uid) or {}) for uid in uids)
+    search = load_stores(stores).get("search")
+    requests.delete(f"{search.url}/{search.index}", timeout=30)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from multimodal.dicomweb import DicomWeb, SeriesNotFoundError
-from multimodal.index.origin import origin_fields
-from multimodal.index.series_index import SERIES_KEY
+from multimodal.dicomweb import DicomWeb, SeriesNotFoundError, open_dicomweb
+from multimodal.index.documents import Arrival, first_instance, series_document
+from multimodal.index.origin import origin_fields, store_of
+from multimodal.index.series_index import SERIES_KEY, Change, SeriesIndex
 from multimodal.model.ids import hash_uid
+from multimodal.model.references import SeriesRef
 from multimodal.model.results import Status
 from multimodal.transport.errors import UnknownStoreError
 from multimodal.transport.stores import Store, Stores
@@ -91,3 +94,28 @@ def test_without_an_index_all_lie_in_the_internal_archive(stores: Stores) -> Non
     search = stores.get("search")
     missing = {"search": {"kind": "opensearch", "url": search.url, "index": f"none_{TOKEN}"}}
     assert origins_of(Stores(missing), [series("2")]) == {}
+
+
+def test_what_was_registered_by_a_search_is_completed_when_it_is_first_fetched(
+    servers: dict[str, DicomWeb], stores: Stores, opensearch: Store, tmp_path: Path
+) -> None:
+    files = write_series(tmp_path / "files", TOKEN, 2, series="5")
+    assert not servers["hospital"].push(files).failed
+    study = hash_uid("test", TOKEN)
+    with SeriesIndex(stores.get("search")) as index, open_dicomweb(stores.get("hospital")) as hospital:
+        (found,) = hospital.series(filters={"SeriesInstanceUID": series("5")}, fields=["StudyInstanceUID"])
+        arrival = Arrival(datetime(2024, 7, 16, tzinfo=UTC), "demo", "lung")
+        index.create([(series("5"), {**series_document(found, arrival), **origin_fields("hospital", "CC0")})])
+        index.update([Change(series("5"), {"00000000 ClinicalStage_keyword": "II"})])
+        entries: dict[str, Any] = {name: entry(dicom.store) for name, dicom in servers.items()}
+        entries["search"] = {"kind": "opensearch", "url": opensearch.url, "index": index.name}
+        entries["bucket"] = {"kind": "folder", "path": str(tmp_path / "bucket")}
+        result = stage_series(Stores(entries), [series("5")], lambda uid: tmp_path / uid)
+        assert (result.counts["documents completed"], result.counts["thumbnails"]) == (1, 1)
+        document = index.get(series("5")) or {}
+        expected = series_document(first_instance(hospital.metadata(SeriesRef(study, series("5")))), arrival)
+    assert expected.items() <= document.items()
+    assert (document["00000000 ClinicalStage_keyword"], store_of(document)) == ("II", "hospital")
+    assert (tmp_path / "bucket" / "thumbnails" / f"{series('5')}.png").is_file()
+    again = stage_series(Stores(entries), [series("5")], lambda uid: tmp_path / uid)
+    assert again.counts["documents completed"] == 0

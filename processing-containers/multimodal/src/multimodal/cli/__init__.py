@@ -15,6 +15,7 @@ VERBS = {
     "import": ("multimodal.cli.import_tables", "Import tables through a mapping file, into a FHIR server or a folder."),
     "mapping": ("multimodal.cli.mapping", "Draft, check, preview and test mapping files."),
     "query": ("multimodal.cli.query", "List the series of a store, or register them by reference."),
+    "complete": ("multimodal.cli.complete", "Complete the documents of series that are registered by reference."),
     "pull": ("multimodal.cli.pull", "Fetch DICOM series from a store, verified, into a folder."),
     "push": ("multimodal.cli.push", "Send the DICOM files of a folder to a store."),
     "radiomics": ("multimodal.cli.radiomics", "Compute radiomics features of a series and its masks."),

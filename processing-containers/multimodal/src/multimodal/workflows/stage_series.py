@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from multimodal.dicomweb import IncompleteSeriesError, SeriesNotFoundError, open_dicomweb
+from multimodal.bucket import open_bucket
+from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError, open_dicomweb
 from multimodal.index.errors import IndexMissingError
 from multimodal.index.origin import store_of
 from multimodal.index.series_index import SeriesIndex
@@ -14,6 +15,7 @@ from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.transport.stores import Stores
+from multimodal.workflows.completion import complete_staged
 from multimodal.workflows.pull_series import not_found, pull_series
 
 INTERNAL = "pacs"
@@ -66,6 +68,11 @@ def stage_series(
         If one of them is not whole, after those of all stores were fetched.
     UnknownStoreError
         If the stores file does not name the store that a series lies in; nothing is fetched then.
+
+    Notes
+    -----
+    The document of a referenced series that holds what a search told is completed from the fetched files, with its
+    thumbnail where the stores file names a ``bucket``.
     """
     origins = origins_of(stores, series_uids) if origins is None else origins
     of_store: dict[str, list[str]] = defaultdict(list)
@@ -87,6 +94,10 @@ def stage_series(
             except IncompleteSeriesError as error:
                 incomplete.append(error)
                 continue
+            if name != INTERNAL:
+                completed = _complete(stores, dicom, uids, folder_of)
+                counts.update(completed.counts)
+                issues += completed.issues
         counts.update(result.counts)
         counts["series of other stores"] += 0 if name == INTERNAL else int(result.counts.get("series", 0))
         issues += result.issues
@@ -96,3 +107,14 @@ def stage_series(
         raise missing[0]
     status = Status.NOTHING if not series_uids else Status.PARTIAL if issues else Status.DONE
     return WorkflowResult(status, counts, issues=issues)
+
+
+def _complete(stores: Stores, dicom: DicomWeb, uids: Iterable[str], folder_of: Callable[[str], Path]) -> WorkflowResult:
+    """Complete the documents of what was fetched, where there is an index that has them."""
+    folders = {uid: folder for uid in uids if (folder := folder_of(uid)).is_dir()}
+    named = {store.name for store in stores}
+    if not folders or "search" not in named:
+        return WorkflowResult(Status.NOTHING)
+    bucket = open_bucket(stores.get("bucket")) if "bucket" in named else None
+    with SeriesIndex(stores.get("search", "opensearch")) as index:
+        return complete_staged(index, bucket, dicom, folders)
