@@ -8,6 +8,7 @@ from multimodal.dicomweb.errors import (
     UnexpectedAnswerError,
 )
 from multimodal.dicomweb.probe import Finding
+from multimodal.dicomweb.removal import remove_series
 from multimodal.dicomweb.retrieve import PulledInstance, PullReport
 from multimodal.dicomweb.store import FailedInstance, PushReport
 from multimodal.dicomweb.verify import is_meant_as_dicom
@@ -25,4 +26,5 @@ __all__ = [
     "UnexpectedAnswerError",
     "is_meant_as_dicom",
     "open_dicomweb",
+    "remove_series",
 ]

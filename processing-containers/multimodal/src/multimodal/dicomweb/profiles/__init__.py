@@ -41,6 +41,7 @@ class Profile:
     batch_instances: int
     rendered: bool = False
     thumbnail: bool = False
+    delete: str = "none"
     max_offset: int | None = None
     logins: tuple[str, ...] = ()
     token_headers: tuple[str, ...] = ()
@@ -107,6 +108,7 @@ def _profile(content: dict[str, Any], origin: str) -> Profile:
         batch_instances=content["store"]["batch_instances"],
         rendered=content["retrieve"]["rendered"],
         thumbnail=content["retrieve"]["thumbnail"],
+        delete=content["store"].get("delete", "none"),
         max_offset=query.get("max_offset"),
         logins=tuple(login["kinds"]),
         token_headers=tuple(login.get("token_headers", ())),
