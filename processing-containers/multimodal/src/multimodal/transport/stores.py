@@ -72,6 +72,7 @@ class Store:
     index: str = ""
     profile: str = "generic"
     profile_settings: Mapping[str, Mapping[str, Any]] | None = field(default=None, hash=False)
+    index_file: str = ""
     patient_system: str = ""
     pseudonym_key_env: str = ""
     date_shift_days: int = 0
