@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from multimodal.fhirstore import FhirServer, Group, NdjsonFolder, TooManyDeletesError
+from multimodal.fhirstore import FhirServer, Group, NdjsonFolder, TooManyDeletesError, mark_interrupted
 from multimodal.model.errors import RemoteError
 from tests.fakes.counting_proxy import CountingProxy
 from tests.fhirstore.conftest import Study
@@ -75,6 +77,21 @@ def test_a_lost_manifest_is_rebuilt_from_the_server(server: FhirServer, study: S
         "Condition": 1,
         "Observation": 3,
     }
+
+
+def test_a_manifest_that_lost_power_in_mid_load_is_not_believed(study: Study, manifest: Path, tmp_path: Path) -> None:
+    """Parts of the file were written and others not: only a look at all of it tells."""
+    folder = NdjsonFolder(tmp_path / "out")
+    study.load(folder, manifest, study.groups(200))
+    mark_interrupted(manifest, "r1")
+    content = bytearray(manifest.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = bytes(4096)
+    manifest.write_bytes(content)
+    report = study.load(folder, manifest, study.groups(200))
+    assert (report.total, report.unchanged.total()) == (0, 1000)
+    with closing(sqlite3.connect(manifest)) as database:
+        assert database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
 
 
 def test_a_manifest_says_nothing_of_another_target(
