@@ -11,7 +11,7 @@ import pytest
 
 from multimodal.bucket import FolderBucket, LockedError
 from multimodal.fhirstore import NdjsonFolder, NotUndoableError
-from multimodal.model.results import Status
+from multimodal.model.results import Status, WorkflowResult
 from multimodal.workflows.findings_history import bring_back, keep_before
 from multimodal.workflows.import_clinical import import_clinical
 from multimodal.workflows.undo_import import undo_import
@@ -62,6 +62,31 @@ def test_an_import_is_taken_back_and_its_diff_is_beside_the_reports(
     undo("r3")
     undo("r1")
     assert set(lines(target.path).values()) == {b""}
+
+
+def test_a_number_corrected_with_the_only_value_of_its_row_is_asked_about_and_can_be_accepted(
+    tmp_path: Path, target: NdjsonFolder, bucket: FolderBucket
+) -> None:
+    study = SmallStudy(tmp_path, "keep")
+    rows = [(f"P{number}", "f", f"{10 + number}.5") for number in range(6)]
+
+    def imported(run_id: str) -> WorkflowResult:
+        study.write(rows)
+        return import_clinical(
+            [study.table], study.mapping, target=target, bucket=bucket, report_dir=None, run_id=run_id
+        )
+
+    imported("r1")
+    rows[5] = ("P55", "f", "20.0")
+    result = imported("r2")
+    assert result.status is Status.PARTIAL
+    assert [(issue.code, issue.record) for issue in result.issues] == [("E702", "P5")]
+    assert imported("r3").counts["persisting findings"] == 1
+    line = "code,record,column,value,decision,who,why\nE702,P5,,,accepted,A. Person,two patients\n"
+    bucket.write(f"fhir-mappings/{study.id}.ledger.csv", line.encode())
+    accepted = imported("r4")
+    assert accepted.status is Status.DONE
+    assert accepted.counts["accepted findings"] == 1
 
 
 def test_the_second_import_waits_for_the_first(study: SmallStudy, target: NdjsonFolder, bucket: FolderBucket) -> None:

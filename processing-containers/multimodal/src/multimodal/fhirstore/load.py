@@ -10,6 +10,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Literal
 
+from multimodal.fhirstore.changed_moves import changed_moves, told_of
 from multimodal.fhirstore.errors import TooManyDeletesError
 from multimodal.fhirstore.manifest import Entry, Manifest, entry_of
 from multimodal.fhirstore.moves import Move, moves
@@ -181,10 +182,13 @@ class _Load:
         """Return what moved to another patient, and what is to be removed besides; count what is kept."""
         report, plan = self._report, self._plan
         absent = list(plan.absent())
-        moved = moves(plan, self._known, absent)
+        exact = moves(plan, self._known, absent)
+        changed, doubts = changed_moves(plan, self._known, absent, exact)
+        moved = [*exact, *changed]
         for move in moved:
+            also = ", though some of them changed" if move in changed else ""
             report.warnings.append(
-                f"Patient/{move.old} became Patient/{move.new}: its {len(move.entries)} resources were moved"
+                f"Patient/{move.old} became Patient/{move.new}: its {len(move.entries)} resources were moved{also}"
             )
         taken = {entry.key for move in moved for entry in move.entries}
         unknown = [entry for entry in absent if plan.is_unknown(entry)]
@@ -192,6 +196,8 @@ class _Load:
         report.absent.update(entry.resource_type for entry in unknown)
         if deletes == "keep" or plan.is_empty:
             report.absent.update(entry.resource_type for entry in gone)
+            left = [entry for entry in absent if entry.key not in taken]
+            report.doubts += told_of(doubts, self._known, self._scope, left)
             return moved, []
         if len(gone) > most_deletes * plan.known():
             raise TooManyDeletesError(len(gone), plan.known())

@@ -23,6 +23,7 @@ _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS resource ({_TYPED}, PRIMARY KEY (type, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS undo (by INTEGER NOT NULL, {_TYPED}, PRIMARY KEY (by, type, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doubt (scope TEXT, old TEXT, new TEXT, PRIMARY KEY (scope, old, new)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS run (number INTEGER PRIMARY KEY, run TEXT NOT NULL, completed_by TEXT NOT NULL DEFAULT '');
 """
 _PLACES = ", ".join("?" * len(COLUMNS.split(", ")))
@@ -213,7 +214,7 @@ class Manifest:
     def clear(self) -> None:
         """Forget all resources and runs."""
         with self.database:
-            for table in ("resource", "undo", "run"):
+            for table in ("resource", "undo", "run", "doubt"):
                 self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
     def get(self, resource_type: str, resource_id: str) -> Entry | None:

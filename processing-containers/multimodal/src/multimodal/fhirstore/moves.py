@@ -68,7 +68,7 @@ def moves(plan: Plan, known: Manifest, absent: Sequence[Entry]) -> list[Move]:
     return [
         Move(old, new, lost[old])
         for old, new in sure.items()
-        if _same_rows(lost[old], born[new]) or _is_rare(known, old, lost[old], patients)
+        if _same_rows(lost[old], born[new]) or is_rare(known, old, lost[old], patients)
     ]
 
 
@@ -83,10 +83,19 @@ def _same_rows(entries: Sequence[Entry], made: Sequence[tuple[bytes, int | None]
     return all(entry.row is not None and entry.row in rows[entry.content] for entry in entries)
 
 
-def _is_rare(known: Manifest, old: str, entries: Sequence[Entry], patients: Mapping[bytes, int]) -> bool:
+def is_rare(known: Manifest, old: str, entries: Sequence[Entry], patients: Mapping[bytes, int] | None = None) -> bool:
+    """Say whether `entries` of the patient `old` are at least three contents that no other patient has together.
+
+    Parameters
+    ----------
+    patients : mapping of bytes to int, optional
+        From `Manifest.patients_with`, where that was asked for many patients at once.
+    """
     contents = {entry.content for entry in entries}
     if len(contents) < _TELLING:
         return False
+    if patients is None:
+        patients = known.patients_with(contents)
     if any(patients.get(content) == 1 for content in contents):
         return True
     others: dict[str, set[bytes]] = defaultdict(set)

@@ -99,6 +99,32 @@ class Planned:
             found.setdefault(patient, []).append((content, row))
         return found
 
+    def created_with_or_in(
+        self, contents: Collection[bytes], rows: Collection[int]
+    ) -> dict[str, list[tuple[bytes, int | None]]]:
+        """Return content and row of what is created with any of `contents` or in any of `rows`, by patient."""
+        database = self._database
+        database.execute("CREATE TEMP TABLE IF NOT EXISTS looked_for (what PRIMARY KEY) WITHOUT ROWID")
+        database.execute("DELETE FROM temp.looked_for")
+        database.executemany("INSERT OR IGNORE INTO temp.looked_for VALUES (?)", [(each,) for each in contents])
+        database.executemany("INSERT OR IGNORE INTO temp.looked_for VALUES (?)", [(each,) for each in rows])
+        found: dict[str, list[tuple[bytes, int | None]]] = {}
+        for patient, content, row in database.execute(
+            "SELECT patient, content, row FROM temp.planned JOIN temp.origin USING (seq)"
+            " WHERE change = 'created' AND type <> 'Patient' AND patient <> ''"
+            " AND (content IN (SELECT what FROM temp.looked_for) OR row IN (SELECT what FROM temp.looked_for))"
+        ):
+            found.setdefault(patient, []).append((content, row))
+        return found
+
+    def body_of(self, kind: str, key: str) -> bytes:
+        """Return what will be written of a resource; empty where it is not."""
+        found = self._database.execute(
+            f"SELECT at, size FROM temp.planned WHERE type = ? AND id = ? AND {_CHANGED}",  # noqa: S608
+            (kind, key),
+        ).fetchone()
+        return self._bodies.get(*found) if found else b""
+
     def left_patients(self) -> set[str]:
         """Return the patients from whom this load takes resources, which get another subject."""
         found = self._database.execute(

@@ -54,6 +54,8 @@ class LoadReport:
         Resources of earlier loads that the input no longer has and that were kept.
     refused : list of Issue
         Resources that were not stored.
+    doubts : list of Issue
+        Earlier resources that were kept, and may stand under the wrong patient.
     warnings : list of str
         What a person should know.
     recovered : bool
@@ -66,6 +68,7 @@ class LoadReport:
     deleted: Counter[str] = field(default_factory=Counter)
     absent: Counter[str] = field(default_factory=Counter)
     refused: list[Issue] = field(default_factory=list)
+    doubts: list[Issue] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     recovered: bool = False
 

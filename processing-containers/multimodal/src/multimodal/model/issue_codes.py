@@ -47,6 +47,12 @@ class IssueCode(Enum):
     NOT_UNDONE = ("E606", "not-undone", "look at the resource, and set it right by hand")
     EXPRESSION = ("E605", "expression-failed", "correct the expression in the mapping, or the cells that it reads")
     UNKNOWN_PATIENT = ("E701", "unknown-patient", "correct the identifier, or import the patient first")
+    PERHAPS_MOVED = (
+        "E702",
+        "perhaps-moved",
+        "if both are one person, import once with `deletes: entered-in-error` or `delete`; "
+        "if not, accept this finding in the ledger",
+    )
     SERIES_NOT_FOUND = ("E901", "series-not-found", "check the UID")
     INSTANCE_NOT_STORED = ("E902", "instance-not-stored", "see the reason of the store, then push the file again")
 

@@ -41,7 +41,7 @@ def load_into(
             manifest = Path(held.enter_context(TemporaryDirectory())) / "manifest.sqlite"
         else:
             manifest = held.enter_context(manifest_in(bucket, source, patience=_PATIENCE))
-        return load(
+        report = load(
             groups,
             target,
             manifest,
@@ -51,3 +51,5 @@ def load_into(
             most_deletes=most_deletes,
             progress=progress,
         )
+        report.warnings += [f"{doubt.code}: {doubt.message}" for doubt in report.doubts]
+        return report

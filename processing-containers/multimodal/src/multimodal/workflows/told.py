@@ -98,6 +98,7 @@ class Told:
         """Keep what the load says."""
         self.load = report
         self._refused.add(report.refused)
+        self._refused.add(report.doubts)
 
     def tell(self, refusal: str = "") -> WorkflowResult:
         """Write the reports, keep the findings for the next import, and return the result."""
