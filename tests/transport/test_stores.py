@@ -124,9 +124,9 @@ def test_a_project_is_not_looked_at_where_nothing_asks_for_it() -> None:
         ("stores: {a: {kind: fhir, url: http://x, auth: {google: {}}}}", "google"),
         (
             "stores: {a: {kind: fihr, url: http://x}}",
-            "stores/a/kind: the value is none of dicomweb, fhir, opensearch, redcap, folder; did you mean 'fhir'",
+            "stores/a/kind: the value is none of dicomweb, fhir, opensearch, redcap, folder, s3; did you mean 'fhir'",
         ),
-        ("stores: {a: {kind: ftp, url: http://x}}", "stores/a/kind: .* redcap, folder$"),
+        ("stores: {a: {kind: ftp, url: http://x}}", "stores/a/kind: .* redcap, folder, s3$"),
         ("stores: {a: {kind: fhir, urll: http://x}}", "'urll' was unexpected.*did you mean 'url'"),
         (
             "stores: {a: {kind: fhir, url: http://x, auth: {basic: {user: u}}}}",
@@ -210,3 +210,43 @@ def test_a_secret_that_is_missing_is_named(auth: Auth) -> None:
 
 def test_the_login_does_not_show_in_repr() -> None:
     assert "PACS_PASSWORD" not in repr(loaded(GOOD).get("pacs"))
+
+
+S3 = """
+stores:
+  keys: {kind: s3, url: http://minio:9000/, bucket: "project-{project}", auth: {keys_env: [KEY, SECRET]}}
+  files: {kind: s3, url: http://minio:9000, bucket: b-1, region: garage, auth: {keys_file: [/s/key, /s/secret]}}
+  token: {kind: s3, url: http://minio:9000, bucket: b-1, auth: {web_identity: {bearer_file: /s/token}}}
+  kaapana: {kind: s3, url: http://minio:9000, bucket: b-1, auth: {web_identity: {password_grant: {
+    token_url: http://k/token, client_id: kaapana, secret_env: C, user_env: U, password_env: P}}}}
+"""
+
+
+def test_logins_of_object_stores(monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = loaded(S3, project="demo")
+    keys = stores.get("keys")
+    assert (keys.url, keys.bucket, keys.region) == ("http://minio:9000", "project-demo", "")
+    assert keys.auth == Auth("keys", "SECRET", "env", user_reference="KEY")
+    monkeypatch.setenv("KEY", "me")
+    assert keys.auth.user_of("keys") == "me"
+    assert stores.get("files").auth == Auth("keys", "/s/secret", "file", user_reference="/s/key")
+    assert stores.get("token").auth == Auth("web-identity", "", "none", inner=Auth("bearer", "/s/token", "file"))
+    user = Auth("user", "P", "env", user_reference="U")
+    grant = Auth("password-grant", "C", "env", "kaapana", "http://k/token", inner=user)
+    assert stores.get("kaapana").auth == Auth("web-identity", "", "none", inner=grant)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{kind: s3, url: http://x, bucket: b-1}", "store a: kind s3 logs in with keys_env"),
+        ("{kind: s3, url: http://x, bucket: b-1, auth: {bearer_env: T}}", "store a: kind s3 logs in with keys_env"),
+        ("{kind: fhir, url: http://x, auth: {keys_env: [A, B]}}", "and only it"),
+        ("{kind: s3, url: http://x, auth: {keys_env: [A, B]}}", "bucket"),
+        ("{kind: s3, url: http://x, bucket: No_Bucket, auth: {keys_env: [A, B]}}", "'No_Bucket' is no name"),
+        ("{kind: s3, url: http://x, bucket: b-1, auth: {keys_env: [A]}}", "keys_env"),
+    ],
+)
+def test_object_stores_that_cannot_be(entry: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        loaded(f"stores: {{a: {entry}}}")

@@ -179,3 +179,19 @@ def test_an_issuer_that_gives_no_token(given: Answer, client: Auth) -> None:
             session.request("GET", "a")
         assert not server.requests
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_user_logs_in_by_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"P_USER": "project-user", "P_PASSWORD": "hunter2", "P_CLIENT": "s3cret"}.items():
+        monkeypatch.setenv(name, value)
+    user = Auth("user", "P_PASSWORD", "env", user_reference="P_USER")
+    with HttpServer(token("one")) as issuer, HttpServer(answer()) as server:
+        grant = Auth("password-grant", "P_CLIENT", "env", "kaapana", f"{issuer.url}/token", inner=user)
+        with HttpSession(store(server.url, grant)) as session:
+            session.request("GET", "a")
+        assert logins(server) == ["Bearer one"]
+        (asked,) = issuer.requests
+    assert parse_qs(asked["body"].decode()) == {
+        "grant_type": ["password"], "client_id": ["kaapana"], "client_secret": ["s3cret"],
+        "username": ["project-user"], "password": ["hunter2"],
+    }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Protocol
 from multimodal.model.errors import ConfigurationError, RemoteError
 
 # Parts that start with a dot are a folder bucket's own (locks, files being written).
-_PART = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,199}")
+_PART = re.compile(r"[^./\\\x00-\x1f\x7f\ud800-\udfff][^/\\\x00-\x1f\x7f\ud800-\udfff]{0,199}")
 
 
 class UnsafeKeyError(ConfigurationError):
@@ -54,6 +54,22 @@ class LockedError(RemoteError):
         super().__init__(bucket, f"{lock} is in use ({self.who}); wait until it has ended, then try again")
 
 
+class LostLockError(RemoteError):
+    """Another run took the lock of this one, which could not say in time that it lives."""
+
+    def __init__(self, bucket: str, lock: str) -> None:
+        self.lock = lock
+        super().__init__(bucket, f"another run took {lock} over, since this one could not be seen; run this one again")
+
+
+class ChangedMeanwhileError(RemoteError):
+    """A working copy that cannot be written back, since another run wrote the same key."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        self.key = key
+        super().__init__(bucket, f"another run changed {key} meanwhile; nothing was written over it, run again")
+
+
 class Bucket(Protocol):
     """Named contents (bytes under a key such as ``reports/<run>/errors.csv``) and locks.
 
@@ -89,6 +105,11 @@ class Bucket(Protocol):
         """Give a local working copy of `key`, written back when the body ends well.
 
         Where the bucket has no such key, the path names no file yet.
+
+        Raises
+        ------
+        ChangedMeanwhileError
+            If the bucket can tell, and somebody else wrote `key` meanwhile.
         """
 
     def lock(self, name: str, *, run: str = "") -> AbstractContextManager[None]:
@@ -101,9 +122,14 @@ def check_key(key: str) -> tuple[str, ...]:
     Raises
     ------
     UnsafeKeyError
-        If a part is empty, starts with a dot or holds a backslash or a control character.
+        If a part is empty, starts with a dot, holds a backslash or a control character, or is too long in UTF-8
+        (255 bytes, 900 for all).
     """
     parts = tuple(key.split("/"))
-    if len(key) > 900 or not all(_PART.fullmatch(part) for part in parts):
+    if _length(key) > 900 or not all(_PART.fullmatch(part) and _length(part) <= 255 for part in parts):
         raise UnsafeKeyError(key)
     return parts
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -20,4 +20,8 @@ def open_bucket(store: Store) -> Bucket:
     """
     if store.kind == "folder":
         return FolderBucket(Path(store.path), name=store.name)
-    raise ConfigurationError(f"store {store.name} is of kind {store.kind}, which is no bucket; use kind folder")
+    if store.kind == "s3":
+        from multimodal.bucket.s3 import S3Bucket  # its client takes a third of a second to import
+
+        return S3Bucket(store)
+    raise ConfigurationError(f"store {store.name} is of kind {store.kind}, which is no bucket; use kind folder or s3")

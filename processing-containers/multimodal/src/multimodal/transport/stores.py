@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,30 @@ __all__ = ["Auth", "Store", "Stores", "UnknownStoreError", "load_stores"]
 
 _SCHEMA = orjson.loads(files("multimodal.transport").joinpath("stores.schema.json").read_bytes())
 _MASK = "the value"
-_WITH_PROJECT = ("url", "path", "index")
+_WITH_PROJECT = ("url", "path", "index", "bucket")
 # What may replace {project}: nothing that could end a host name, a path segment or an index name early.
 _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_S3_LOGINS = frozenset({"keys", "web-identity"})
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")  # as S3 names buckets
 
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How to log in: a user and a reference to the secret, resolved only when a call is made."""
+    """How to log in: a user and a reference to the secret, resolved only when a call is made.
+
+    Attributes
+    ----------
+    scheme, reference, source : str
+        The kind of login; the variable or file that holds its secret; ``env``, ``file`` or ``none``.
+    user : str
+        User or client id.
+    token_url, scope : str
+        Of the service that gives out tokens.
+    user_reference : str
+        The variable or file that holds the user, where the stores file does not name it.
+    inner : Auth, optional
+        The login that another one begins with: the token of ``web_identity``, the user of ``password_grant``.
+    """
 
     scheme: str
     reference: str
@@ -40,6 +56,12 @@ class Auth:
     user: str = ""
     token_url: str = ""
     scope: str = ""
+    user_reference: str = ""
+    inner: Auth | None = None
+
+    def user_of(self, store: str) -> str:
+        """Return the user, read where `user_reference` says, as `secret` is."""
+        return replace(self, reference=self.user_reference).secret(store) if self.user_reference else self.user
 
     def secret(self, store: str) -> str:
         """Return the secret that `reference` names.
@@ -70,6 +92,8 @@ class Store:
     url: str = ""
     path: str = ""
     index: str = ""
+    bucket: str = ""
+    region: str = ""
     profile: str = "generic"
     profile_settings: Mapping[str, Mapping[str, Any]] | None = field(default=None, hash=False)
     index_file: str = ""
@@ -95,7 +119,7 @@ class Stores:
     entries : mapping
         The ``stores`` object of the file.
     project : str
-        Fills ``{project}`` in addresses, paths and index names.
+        Fills ``{project}`` in addresses, paths, index names and bucket names.
     """
 
     def __init__(self, entries: Mapping[str, Any], project: str = "default") -> None:
@@ -194,7 +218,9 @@ def _store(name: str, entry: Mapping[str, Any], project: str) -> Store:
     for key in _WITH_PROJECT:
         if key in filled:
             filled[key] = _with_project(name, key, filled[key], project)
-    filled["auth"] = _auth(entry.get("auth"))
+    filled["auth"] = auth = _auth(entry.get("auth"))
+    if (entry["kind"] == "s3") != (auth is not None and auth.scheme in _S3_LOGINS):
+        raise ConfigurationError(f"store {name}: kind s3 logs in with keys_env, keys_file or web_identity, and only it")
     if "url" in filled:
         filled["url"] = filled["url"].rstrip("/")
     if budget := entry.get("budget"):
@@ -215,6 +241,10 @@ def _with_project(store: str, key: str, text: str, project: str) -> str:
             "only letters, digits, - and _, at most 63, the first a letter or digit"
         )
     filled = text.replace("{project}", project)
+    if key == "bucket" and not _BUCKET.fullmatch(filled):
+        raise ConfigurationError(
+            f"store {store}: {filled[:80]!r} is no name of a bucket: 3 to 63 small letters, digits and -"
+        )
     if key == "url" and set("{}") & set(filled):
         raise ConfigurationError(f"store {store}: its url has a placeholder other than {{project}}")
     return filled
@@ -231,15 +261,27 @@ def _auth(entry: Mapping[str, Any] | None) -> Auth | None:
             return Auth("google-key", google["key_file"], "file")
         return Auth("google-metadata", "", "none")
     if client := entry.get("client_credentials"):
-        source = "env" if "secret_env" in client else "file"
-        return Auth(
-            "client-credentials",
-            client[f"secret_{source}"],
-            source,
-            client["client_id"],
-            client["token_url"],
-            client.get("scope", ""),
-        )
+        return _client("client-credentials", client)
+    if grant := entry.get("password_grant"):
+        source = "env" if "password_env" in grant else "file"
+        user = Auth(
+            "user", grant[f"password_{source}"], source, grant.get("user", ""),
+            user_reference=grant.get(f"user_{source}", ""),
+        )  # fmt: skip
+        return replace(_client("password-grant", grant), inner=user)
+    if identity := entry.get("web_identity"):
+        return Auth("web-identity", "", "none", inner=_auth(identity))
+    if "keys_env" in entry or "keys_file" in entry:
+        source = "env" if "keys_env" in entry else "file"
+        user, secret = entry[f"keys_{source}"]
+        return Auth("keys", secret, source, user_reference=user)
     scheme = "token" if "token_env" in entry or "token_file" in entry else "bearer"
     source = "env" if f"{scheme}_env" in entry else "file"
     return Auth(scheme, entry[f"{scheme}_{source}"], source)
+
+
+def _client(scheme: str, entry: Mapping[str, Any]) -> Auth:
+    """Return the login of an OAuth2 client."""
+    source = "env" if "secret_env" in entry else "file" if "secret_file" in entry else "none"
+    secret = entry.get(f"secret_{source}", "")
+    return Auth(scheme, secret, source, entry["client_id"], entry["token_url"], entry.get("scope", ""))

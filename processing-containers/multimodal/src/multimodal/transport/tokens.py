@@ -80,7 +80,7 @@ class Token:
 
 
 def token_of(store: Store, auth: Auth, services: TokenServices, connect: Callable[[Store], HttpSession]) -> Token:
-    """Return the token of a login by bearer, OAuth2 client credentials (:rfc:`6749` 4.4) or Google.
+    """Return the token of a login by bearer, OAuth2 client credentials or password (:rfc:`6749` 4.4, 4.3) or Google.
 
     Parameters
     ----------
@@ -95,6 +95,9 @@ def token_of(store: Store, auth: Auth, services: TokenServices, connect: Callabl
     if auth.scheme == "client-credentials":
         auth.secret(store.name)
         return Token(lambda: _client_credentials(store, auth, connect))
+    if auth.scheme == "password-grant" and (user := auth.inner):
+        user.secret(store.name)
+        return Token(lambda: _password_grant(store, auth, user, connect))
     if auth.scheme == "google-key":
         key = _service_account(store, auth)
         return Token(lambda: _signed(store, key, _service(store, services.token_url), services.scope, connect))
@@ -116,6 +119,22 @@ def _service(store: Store, url: str) -> str:
 
 def _client_credentials(store: Store, auth: Auth, connect: Callable[[Store], HttpSession]) -> tuple[str, float | None]:
     fields = {"grant_type": "client_credentials", "client_id": auth.user, "client_secret": auth.secret(store.name)}
+    if auth.scope:
+        fields["scope"] = auth.scope
+    return _asked(store, auth.token_url, "POST", urlencode(fields), _FORM, connect)
+
+
+def _password_grant(
+    store: Store, auth: Auth, user: Auth, connect: Callable[[Store], HttpSession]
+) -> tuple[str, float | None]:
+    fields = {
+        "grant_type": "password",
+        "client_id": auth.user,
+        "username": user.user_of(store.name),
+        "password": user.secret(store.name),
+    }
+    if auth.source != "none":
+        fields["client_secret"] = auth.secret(store.name)
     if auth.scope:
         fields["scope"] = auth.scope
     return _asked(store, auth.token_url, "POST", urlencode(fields), _FORM, connect)

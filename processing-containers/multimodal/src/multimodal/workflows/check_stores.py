@@ -26,6 +26,7 @@ def check_store(store: Store) -> str:
     """
     checks = {
         "dicomweb": _dicomweb, "fhir": _fhir, "opensearch": _opensearch, "redcap": describe_project, "folder": _folder,
+        "s3": _s3,
     }  # fmt: skip
     return checks[store.kind](store)
 
@@ -80,6 +81,17 @@ def _folder(store: Store) -> str:
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise ConfigurationError(f"store {store.name}: cannot write to {there}")
     return f"{path} is writable" if there == path else f"{path} can be made"
+
+
+def _s3(store: Store) -> str:
+    from multimodal.bucket.s3 import S3Bucket  # its client takes a third of a second to import
+
+    bucket = S3Bucket(store)
+    next(bucket.list("state/check"), None)
+    with bucket.lock("check"):
+        knows = bucket.has_conditional_writes()
+    conditions = "" if knows else "; it knows no conditional writes, so start no two runs in the same second"
+    return f"bucket {store.bucket} can be listed and written{conditions}"
 
 
 def _json(store: Store, answer: requests.Response) -> dict[str, Any]:

@@ -1,0 +1,214 @@
+"""The objects of one bucket, as they are found, written under a condition, and refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+from minio.error import MinioException, S3Error
+
+from multimodal.bucket.base import NotInBucketError
+from multimodal.bucket.s3_connection import ANSWERS, Answer, open_client
+from multimodal.bucket.s3_lease import Found
+from multimodal.model.errors import ConfigurationError, MultimodalError, RemoteError
+from multimodal.transport.errors import BrokenAnswerError, LoginRefusedError, RequestRefusedError
+from multimodal.transport.session import HttpSession
+from multimodal.transport.stores import Store
+
+_LOGIN_CODES = frozenset(
+    {
+        "AccessDenied", "AuthorizationHeaderMalformed", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken",
+        "InvalidTokenId", "RequestTimeTooSkewed", "SignatureDoesNotMatch",
+    }
+)  # fmt: skip
+_OTHERWISE = frozenset({409, 412})  # the condition does not hold, or two writers met
+_PROBE = ".locks/conditions"
+_NO_ETAG = "0" * 32
+_SETTLE_SECONDS = 1.0
+_LINK_LASTS = timedelta(minutes=15)
+
+
+class StrangeAnswerError(RemoteError):
+    """An answer that no object store gives."""
+
+
+class Objects:
+    """The objects of the bucket of `store`.
+
+    Parameters
+    ----------
+    store : Store
+        Of kind ``s3``.
+
+    Attributes
+    ----------
+    client : Minio
+        Does what needs no condition.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._session = HttpSession(replace(store, auth=None))  # each request is signed instead
+        self.client = open_client(store, self._session)
+        self._conditions: bool | None = None
+
+    @contextmanager
+    def errors(self, key: str = "") -> Iterator[None]:
+        """Make the client's errors ours.
+
+        Raises
+        ------
+        NotInBucketError, ConfigurationError, LoginRefusedError, RequestRefusedError
+            By what the server said.
+        """
+        try:
+            yield
+        except MinioException as error:
+            raise self._refusal(error, key) from error
+
+    def _refusal(self, error: MinioException, key: str) -> MultimodalError:
+        name, bucket = self.store.name, self.store.bucket
+        if isinstance(error, S3Error):
+            status = int(error.response.status)
+            if error.code == "NoSuchKey":
+                return NotInBucketError(name, key)
+            if error.code == "NoSuchBucket":
+                return ConfigurationError(f"store {name}: there is no bucket {bucket}; create it, or correct its name")
+            if error.code in _LOGIN_CODES:
+                said = f"this login may not use {bucket}/{key} ({error.code}); check its keys, its rights and the clock"
+                return LoginRefusedError(name, said, status=status)
+            return RequestRefusedError(name, f"{bucket}/{key}: {error.code} {error.message or ''}", status=status)
+        return StrangeAnswerError(name, f"{bucket}/{key} is answered as no object store does; check the url")
+
+    def fetch(self, key: str, file: BinaryIO) -> str:
+        """Write the content of `key` to `file`, and return its ETag.
+
+        Raises
+        ------
+        NotInBucketError
+            If the bucket has no such key.
+        """
+        return _etag(self._fetched(key, file))
+
+    def _fetched(self, key: str, file: BinaryIO) -> Mapping[str, str]:
+        """Return the headers; begin anew where the answer is cut."""
+        for attempt in range(1, self.store.attempts + 1):
+            file.seek(0)
+            file.truncate()
+            try:
+                with self.errors(key):
+                    answer = self.client.get_object(self.store.bucket, key)
+                    for chunk in answer.stream():
+                        file.write(chunk)
+                    return answer.headers
+            except BrokenAnswerError:
+                if attempt == self.store.attempts:
+                    raise
+        raise AssertionError("unreachable")
+
+    def find(self, key: str) -> Found:
+        """Return a small object; an empty one where there is none."""
+        content = io.BytesIO()
+        try:
+            headers = self._fetched(key, content)
+        except NotInBucketError:
+            return Found()
+        return Found(content.getvalue(), _etag(headers), _age(headers))
+
+    def put_if(self, key: str, content: bytes, etag: str) -> str:
+        """Write `content` where `key` still has `etag`, or is not there where that is empty; return the new one.
+
+        Empty where it had changed.
+        """
+        if self.knows_conditions():
+            return self._put(key, lambda: content, _md5(content), etag)
+        if self.find(key).etag != etag:
+            return ""
+        self._put(key, lambda: content, _md5(content))
+        # Two may have read the same: after a while, one of them reads the other's.
+        time.sleep(_SETTLE_SECONDS)
+        found = self.find(key)
+        return found.etag if found.content == content else ""
+
+    def put_file_if(self, key: str, path: Path, etag: str) -> bool:
+        """Write the file `path` where `key` still has `etag`; say whether it did."""
+        with path.open("rb") as file:
+            md5 = base64.b64encode(hashlib.file_digest(file, _new_md5).digest()).decode()
+
+            def body() -> Any:
+                file.seek(0)
+                return file if path.stat().st_size else b""  # an empty file would go in chunks, which S3 refuses
+
+            if self.knows_conditions():
+                return bool(self._put(key, body, md5, etag))
+            if self.find(key).etag != etag:
+                return False
+            return bool(self._put(key, body, md5))
+
+    def knows_conditions(self) -> bool:
+        """Ask the server, once, for two writes that it has to refuse; what it does not know it would carry out."""
+        if self._conditions is None:
+            empty = _md5(b"")
+            self._put(_PROBE, bytes, empty)
+            written = [self._put(_PROBE, bytes, empty, etag) for etag in ("", _NO_ETAG)]
+            self._conditions = not any(written)
+        return self._conditions
+
+    def _put(self, key: str, body: Callable[[], Any], md5: str, etag: str | None = None) -> str:
+        """Send one PUT by a signed link, since the client sends no conditions; return the ETag of what was written."""
+        with self.errors(key):
+            link = urlsplit(self.client.get_presigned_url("PUT", self.store.bucket, key, expires=_LINK_LASTS))
+        headers = {"Content-MD5": md5, "Content-Type": "application/octet-stream"}
+        if etag is not None:
+            headers |= {"If-Match": f'"{etag}"'} if etag else {"If-None-Match": "*"}
+        answer = self._session.request("PUT", link.path, query=link.query, headers=headers, data=body, expect=ANSWERS)
+        if answer.status_code < 300:
+            return _etag(answer.headers) or _NO_ETAG
+        if etag is not None and answer.status_code in _OTHERWISE:
+            return ""
+        if etag is not None and answer.status_code == 501:  # no such conditions here
+            return _NO_ETAG
+        try:
+            with self.errors(key):
+                raise S3Error.fromxml(Answer(self._session, answer, streamed=False))  # type: ignore[arg-type]
+        except NotInBucketError:
+            return ""  # it was to replace one that is gone
+        except (ElementTree.ParseError, ValueError):
+            said = f"{self.store.bucket}/{key} is refused ({answer.status_code})"
+            raise RequestRefusedError(self.store.name, said, status=answer.status_code) from None
+
+
+def _etag(headers: Mapping[str, str]) -> str:
+    return headers.get("ETag", "").strip('"')
+
+
+def _age(headers: Mapping[str, str]) -> timedelta:
+    """Return how long ago an object was written, by the server's clock alone."""
+    try:
+        written, now = (parsedate_to_datetime(headers[name]) for name in ("Last-Modified", "Date"))
+    except (KeyError, ValueError, TypeError):
+        return timedelta()
+    return _plain(now) - _plain(written)
+
+
+def _plain(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=None)  # both are GMT
+
+
+def _new_md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
