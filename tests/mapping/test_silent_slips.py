@@ -162,6 +162,32 @@ def test_a_year_that_cannot_be_is_refused(tmp_path: Path, day: str, year: int) -
     assert mapped(tmp_path, columns, f"pid,born,day,hb\nP1,{day},{day},12\n", missing)[1] == []
 
 
+def test_the_plausible_years_are_the_mappings_to_say(tmp_path: Path) -> None:
+    head = HEAD.replace("type: csv", "type: csv, years: [1600, 2026]")
+    made, issues = mapped(tmp_path, LAB, "pid,day,hb\nP1,1699-12-31,12\nP2,2027,13\nP3,1599,13\n", head)
+    assert sorted(places(issues)) == [(3, "day", "2027", "E301"), (4, "day", "1599", "E301")]
+    assert "other plausible years than 1600 to 2026 under `source.years`" in issues[0].suggestion
+    assert of_type(made, "Observation")[0]["effectiveDateTime"] == "1699-12-31"
+
+
+@pytest.mark.parametrize("expression", ["date(col('born'))", "date(col('born'), '%d.%m.%Y')"])
+def test_expressions_know_the_plausible_years(tmp_path: Path, expression: str) -> None:
+    columns = f"""\
+columns: {{pid: {{patient: id}}, born: {{helper: for the template}}}}
+resources:
+  was: {{resourceType: Condition, subject: '{{{{ subject }}}}', recordedDate: "{{{{ {expression} }}}}"}}"""
+    text = "pid;born\nP1;31.12.1699\n"
+    assert [issue.code for issue in mapped(tmp_path, columns, text)[1]] == ["E301"]
+    made, issues = mapped(tmp_path, columns, text, HEAD.replace("type: csv", "type: csv, years: [1600, 2026]"))
+    assert issues == []
+    assert of_type(made, "Condition")[0]["recordedDate"] == "1699-12-31"
+
+
+def test_years_in_the_wrong_order_are_a_mistake_of_the_mapping(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="the first plausible year 2150 is after the last 1800"):
+        mapped(tmp_path, LAB, "pid,day,hb\n", HEAD.replace("type: csv", "type: csv, years: [2150, 1800]"))
+
+
 def test_a_serial_number_of_a_far_year_is_refused(tmp_path: Path) -> None:
     head = HEAD.replace("type: csv", "type: csv, dates: [excel]")
     _, issues = mapped(tmp_path, LAB, "pid,day,hb\nP1,2958465,12\nP2,41111,12\n", head)

@@ -330,7 +330,7 @@ class ColumnReader:
         if value in scope.columns or not _FIXED_DATE.fullmatch(value):
             return self._dated(value, place, columns, scope)
         try:
-            return Effective(fixed=DateReader().read(value))
+            return Effective(fixed=DateReader(years=scope.years).read(value))
         except CellError as error:
             raise self.document.error(place, error.message) from error
 

@@ -28,7 +28,7 @@ _NARROW = {name: rf"(?P<{name}>\d{{2}})" for name in "mdH"}
 _EPOCHS = {"excel": dt.date(1899, 12, 30), "excel-1904": dt.date(1904, 1, 1)}
 _LEAP_DAY_THAT_NEVER_WAS = 60
 # Nobody who is in a clinical table was born before, nothing was planned for after: 0024 and 9999 are slips.
-_FIRST_YEAR, _LAST_YEAR = 1800, 2150
+PLAUSIBLE_YEARS = (1800, 2150)
 _SERIAL = re.compile(r"(\d{1,7})(?:[.,](\d{1,12}))?", re.ASCII)
 _ISO = re.compile(
     r"(?P<Y>\d{4})(-(?P<m>\d{2})(-(?P<d>\d{2})([T ](?P<H>\d{2}):(?P<M>\d{2})(:(?P<S>\d{2})(\.\d+)?)?"
@@ -71,7 +71,9 @@ def compile_format(text: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)
 
 
-def date_reader(formats: Sequence[str], zone: ZoneInfo | None = None) -> DateReader:
+def date_reader(
+    formats: Sequence[str], zone: ZoneInfo | None = None, years: tuple[int, int] = PLAUSIBLE_YEARS
+) -> DateReader:
     """Return the reader of dates in these formats, of which one may be ``excel`` or ``excel-1904``.
 
     Raises
@@ -83,7 +85,7 @@ def date_reader(formats: Sequence[str], zone: ZoneInfo | None = None) -> DateRea
     if len(serial) > 1:
         raise DateFormatError("a number is a day of either excel or excel-1904, not of both")
     patterns = tuple(compile_format(text) for text in formats if text not in _EPOCHS)
-    return DateReader(patterns, zone, serial[0] if serial else "")
+    return DateReader(patterns, zone, serial[0] if serial else "", years)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,14 @@ class DateReader:
         For times without one. A time that its clocks showed twice, or never, is refused.
     serial : {"", "excel", "excel-1904"}
         Whether a number is a day of a spreadsheet's calendar, and of which.
+    years : (int, int)
+        First and last plausible year.
     """
 
     formats: Sequence[re.Pattern[str]] = ()
     zone: ZoneInfo | None = None
     serial: str = ""
+    years: tuple[int, int] = PLAUSIBLE_YEARS
 
     def read(self, text: str) -> str:
         """Return the FHIR date or dateTime of `text`.
@@ -111,7 +116,7 @@ class DateReader:
         Raises
         ------
         CellError
-            E301 if it is no date or not of the years 1800 to 2150, E302 if day and month could be exchanged.
+            E301 if it is no date or its year is not plausible, E302 if day and month could be exchanged.
         """
         if self.serial and (number := _SERIAL.fullmatch(text)):
             return self._of_serial(number, text)
@@ -136,7 +141,7 @@ class DateReader:
         if first <= 12 and second <= 12 and first != second:
             raise self._ambiguous(text)
         day, month = (first, second) if first > 12 else (second, first)
-        return _checked(text, year, month, day).isoformat()
+        return self._checked(text, year, month, day).isoformat()
 
     def _assemble(self, match: re.Match[str], text: str) -> str:
         parts = match.groupdict()
@@ -144,10 +149,10 @@ class DateReader:
         if parts.get("b"):
             month = str(month_of(parts["b"]))
         if not month:
-            return f"{_checked(text, int(parts['Y']), 1, 1).year:04d}"
+            return f"{self._checked(text, int(parts['Y']), 1, 1).year:04d}"
         if not parts.get("d"):
-            return _checked(text, int(parts["Y"]), int(month), 1).isoformat()[:7]
-        day = _checked(text, int(parts["Y"]), int(month), int(parts["d"]))
+            return self._checked(text, int(parts["Y"]), int(month), 1).isoformat()[:7]
+        day = self._checked(text, int(parts["Y"]), int(month), int(parts["d"]))
         if not parts.get("H"):
             return day.isoformat()
         return self._time(day, parts, text)
@@ -163,7 +168,7 @@ class DateReader:
             moment += dt.timedelta(seconds=round(float(f"0.{match[2] or 0}") * 86400))
         except OverflowError as error:
             raise CellError(IssueCode.BAD_DATE, f"{text!r} is no day of a spreadsheet's calendar") from error
-        _plausible(moment.year)
+        self._plausible(moment.year)
         if not match[2] or not int(match[2]):
             return moment.date().isoformat()
         return self._zoned(moment, text)
@@ -197,26 +202,28 @@ class DateReader:
         minutes = round((earlier or dt.timedelta()).total_seconds() / 60)
         return moment.replace(tzinfo=dt.timezone(dt.timedelta(minutes=minutes))).isoformat()
 
+    def _checked(self, text: str, year: int, month: int, day: int) -> dt.date:
+        try:
+            date = dt.date(year, month, day)
+        except ValueError as error:
+            part = "year" if year < 1 else "month" if not 1 <= month <= 12 else "day"
+            problem = f"{text!r} is no day of the calendar"
+            raise CellError(IssueCode.BAD_DATE, problem, suggestion=f"correct the {part}") from error
+        self._plausible(year)
+        return date
+
+    def _plausible(self, year: int) -> None:
+        first, last = self.years
+        if not first <= year <= last:
+            suggestion = (
+                "correct the year; declare a text that stands for a missing date under `missing`, "
+                f"other plausible years than {first} to {last} under `source.years`"
+            )
+            raise CellError(IssueCode.BAD_DATE, f"the year {year} is not plausible", suggestion=suggestion)
+
     @staticmethod
     def _ambiguous(text: str) -> CellError:
         return CellError(IssueCode.AMBIGUOUS_DATE, f"in {text!r} day and month could be exchanged")
-
-
-def _checked(text: str, year: int, month: int, day: int) -> dt.date:
-    try:
-        date = dt.date(year, month, day)
-    except ValueError as error:
-        part = "year" if year < 1 else "month" if not 1 <= month <= 12 else "day"
-        problem = f"{text!r} is no day of the calendar"
-        raise CellError(IssueCode.BAD_DATE, problem, suggestion=f"correct the {part}") from error
-    _plausible(year)
-    return date
-
-
-def _plausible(year: int) -> None:
-    if not _FIRST_YEAR <= year <= _LAST_YEAR:
-        suggestion = "correct the year; declare a text that stands for a missing date under `missing`"
-        raise CellError(IssueCode.BAD_DATE, f"the year {year} is not plausible", suggestion=suggestion)
 
 
 def days_after(date: str, days: float | str) -> str:

@@ -171,10 +171,10 @@ def _known_resource(constants: Constants, function: str, scope: Scope) -> str:
 
 
 def _date(arguments: Arguments, constants: Constants, scope: Scope) -> Evaluate:
-    reader = DateReader(zone=scope.zone)
+    reader = DateReader(zone=scope.zone, years=scope.years)
     if len(arguments) == 2:
         try:
-            reader = date_reader([_constant(constants, 1, "date")], scope.zone)
+            reader = date_reader([_constant(constants, 1, "date")], scope.zone, scope.years)
         except DateFormatError as error:
             raise ExpressionError(str(error)) from error
     return _with_text(arguments[0], reader.read)

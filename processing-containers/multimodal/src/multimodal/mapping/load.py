@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from multimodal.mapping.column_reader import ColumnReader
-from multimodal.mapping.dates import DateFormatError, DateReader, date_reader
+from multimodal.mapping.dates import PLAUSIBLE_YEARS, DateFormatError, DateReader, date_reader
 from multimodal.mapping.document import Document, Place
 from multimodal.mapping.identifier_systems import check_systems
 from multimodal.mapping.patterns import PatternCheck
@@ -58,6 +58,7 @@ class _Reader:
         self.systems: dict[str, str] = self.content.get("systems", {})
         self.privacy = read_privacy(document)
         self.zone = self._zone()
+        self.years = self._years()
         self.notes: list[str] = []
         self.tables = {name: self._table(name, table) for name, table in self.content.get("tables", {}).items()}
 
@@ -206,7 +207,7 @@ class _Reader:
             check_free_text(self.document, (*place, "columns"), columns)
         aliases = self._aliases(columns, place)
         sign = "," if self.content["source"].get("decimal") == "," else "."
-        scope = Scope(aliases, frozenset(sections), self.tables, self.systems, self.zone, sign)
+        scope = Scope(aliases, frozenset(sections), self.tables, self.systems, self.zone, self.years, sign)
         columns = reader.finish(columns, scope)
         templates: dict[str, Template] = {}
         for resource, body in sections.items():
@@ -310,9 +311,15 @@ class _Reader:
         except (KeyError, ValueError, OSError) as error:
             raise self.document.error(("source", "timezone"), f"unknown zone {name!r}") from error
 
+    def _years(self) -> tuple[int, int]:
+        first, last = self.content["source"].get("years", PLAUSIBLE_YEARS)
+        if first > last:
+            raise self.document.error(("source", "years"), f"the first plausible year {first} is after the last {last}")
+        return first, last
+
     def dates(self, formats: list[str], place: Place) -> DateReader:
         """Return the reader of dates in these formats, in the source's zone."""
         try:
-            return date_reader(formats, self.zone)
+            return date_reader(formats, self.zone, self.years)
         except DateFormatError as error:
             raise self.document.error(place, str(error)) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from multimodal.mapping.dates import PLAUSIBLE_YEARS
 from multimodal.terminology.translation import TranslationTable
 
 
@@ -60,6 +61,8 @@ class Scope:
         Prefixes of code systems.
     zone : ZoneInfo, optional
         Of times without one.
+    years : (int, int)
+        First and last plausible year.
     decimal : {".", ","}
         Decimal sign of numbers in a text.
     each : bool
@@ -71,5 +74,6 @@ class Scope:
     tables: Mapping[str, TranslationTable] = field(default_factory=dict)
     systems: Mapping[str, str] = field(default_factory=dict)
     zone: ZoneInfo | None = None
+    years: tuple[int, int] = PLAUSIBLE_YEARS
     decimal: str = "."
     each: bool = False
