@@ -30,7 +30,7 @@ check: env  ## format, lint and types
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 test: env check  ## unit, contract and end-to-end tests on real servers
-	@$(BIN)/pytest --cov --cov-report=term
+	@$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term
 
 format: env  ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ import orjson
 import requests
 
 from local import processes
-from local.install import JAVA, LOCAL, ORTHANC, ORTHANC_DICOMWEB, build, ensure
+from local.install import JAVA, LOCAL, ORTHANC, ORTHANC_DICOMWEB, build, ensure, locked
 from local.processes import POLL_SECONDS, ProcessRecord, write_whole
 from multimodal.model.errors import RemoteError
 
@@ -108,14 +108,20 @@ class Server(ABC):
     def start(self) -> bool:
         """Start the server unless it already runs; does not wait for it to answer.
 
+        Several processes may call it for one folder at once.
+
         Returns
         -------
         bool
             False when it ran already.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(f"start-{self.folder.name}"):
+            return self._start()
+
+    def _start(self) -> bool:
         if self.running():
             return False
-        self.folder.mkdir(parents=True, exist_ok=True)
         port = free_port(self._preferred)
         command, environment = self._prepare(port)
         self._record = processes.start(

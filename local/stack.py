@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import secrets
 import sys
@@ -99,11 +100,10 @@ class Stack:
     def write_stores(self) -> Path:
         """Write the stores file and return its path; secrets are named in it, not written."""
         self.bucket.mkdir(exist_ok=True)
-        part = self.stores_file.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write("# Written by `make up`: the servers of this machine.\n")
-            YAML().dump({"stores": self.stores()}, stream)
-        part.replace(self.stores_file)
+        stream = io.BytesIO(b"")
+        stream.write(b"# Written by `make up`: the servers of this machine.\n")
+        YAML().dump({"stores": self.stores()}, stream)
+        write_whole(self.stores_file, stream.getvalue())
         return self.stores_file
 
 

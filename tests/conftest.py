@@ -2,12 +2,15 @@
 
 A server that any collected test asks for starts in the background as soon as the first test runs, so the
 others' start-up passes while tests run. With MULTIMODAL_TEST_STACK=FOLDER the servers of that folder are
-used (started if need be) and left running: tests isolate themselves by their own identifiers.
+used (started if need be) and left running: tests isolate themselves by their own identifiers. That is also how
+several processes of pytest (`-n`) share one stack: the process that asks for them starts it and names its folder.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from local.stack import Stack
 from multimodal.transport.stores import Store, Stores
 
 ROOT = Path(__file__).parents[1]
+SHARED = "MULTIMODAL_TEST_STACK"
 STORE_OF = {"orthanc": "pacs", "hapi": "clinical", "opensearch": "search"}
 FIXTURES = {*STORE_OF, "stores_file"}
 FIRST_USE_SECONDS = 900  # beyond the bounds of the build and of each start, so that their own errors show
@@ -31,11 +35,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.servers)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers here, once, when several processes run the tests."""
+    if SHARED in os.environ or os.environ.get("PYTEST_XDIST_WORKER") or not config.getoption("numprocesses", None):
+        return
+    folder = tempfile.mkdtemp(prefix="multimodal-stack-")
+    stack = Stack(Path(folder))
+    os.environ[SHARED] = folder
+    os.environ["ORTHANC_PASSWORD"] = stack.password  # drawn before several ask for it
+    watch = guard(stack.folder)
+    running = RunningServers(stack, set(STORE_OF.values()))
+
+    def end() -> None:
+        running.stop()
+        watch.communicate()
+        shutil.rmtree(folder)
+
+    config.add_cleanup(end)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Give the first user of each server the time for a build and a start."""
     waited_for: set[str] = set()
     for item in session.items:
-        if servers_of(item) - waited_for:
+        # Of several processes each has a first user of its own, which the collection does not show.
+        if servers_of(item) - waited_for or "PYTEST_XDIST_WORKER" in os.environ:
             item.add_marker(pytest.mark.timeout(FIRST_USE_SECONDS))
         waited_for |= servers_of(item)
 
@@ -73,7 +97,7 @@ class RunningServers:
 def running_servers(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServers]:
-    shared = os.environ.get("MULTIMODAL_TEST_STACK")
+    shared = os.environ.get(SHARED)
     stack = Stack(Path(shared) if shared else tmp_path_factory.mktemp("stack"))
     asked = {fixture for item in request.session.items for fixture in servers_of(item)}
     wanted = set(STORE_OF) if "stores_file" in asked else asked
