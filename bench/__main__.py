@@ -14,6 +14,7 @@ BENCHMARKS = (
     "workbook",
     "pull_series",
     "radiomics_rois",
+    "report_rois",
     "ibsi_region",
     "filtered_region",
     "demo",

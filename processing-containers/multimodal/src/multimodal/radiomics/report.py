@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import highdicom
 from highdicom.sr.coding import CodedConcept
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.codedict import codes
+from pydicom.tag import Tag
 from pydicom.uid import SegmentationStorage
+from pydicom.valuerep import DS
 
 from multimodal.imaging import Concept, Volume
 from multimodal.model.features import Feature
@@ -36,6 +39,7 @@ from multimodal.terminology.radiomics_codes import (
 )
 
 SERIES_NUMBER = 9702
+_MEASURED_VALUE, _CONTENT = Tag("MeasuredValueSequence"), Tag("ContentSequence")
 _UNITS = {
     "1": "no units",
     "mm": "millimeter",
@@ -81,7 +85,7 @@ def measurement_report(
     )
     mask = measured[0].roi.mask_sop_uid
     with accepted_names():
-        dataset: Dataset = highdicom.sr.Comprehensive3DSR(
+        document = highdicom.sr.Comprehensive3DSR(
             evidence=[*source_images(volume), segmentation],
             content=content[0],
             series_instance_uid=hash_uid("radiomics-sr-series", volume.series_uid, mask, profile.sha256),
@@ -92,6 +96,9 @@ def measurement_report(
             is_complete=True,
             is_final=False,
         )
+    dataset = Dataset(document)  # the document's own copy of its content knows only what it was made of
+    dataset.file_meta = document.file_meta
+    _fill(dataset, measured)
     dataset.ManufacturerModelName = MODEL
     dataset.DeviceSerialNumber = SERIAL_NUMBER
     dataset.SoftwareVersions = software_version()
@@ -163,8 +170,50 @@ def _group(
                 *volume.warnings,  # what was cut or resampled, PET as SUV: how the voxels came about
             ],
         ),
-        measurements=[_measurement(feature) for feature in result.reported],
+        measurements=[_measurement(result.reported[0])],  # marks the place of all: see _fill
     )
+
+
+def _fill(report: Dataset, results: Sequence[RoiResult]) -> None:
+    """Put each region's measurements where its group has one of them.
+
+    highdicom makes one of a kind, and each region's is a copy with its own value: making, copying and searching
+    thousands of them took most of the time.
+    """
+    kinds: dict[tuple[str, str, str | None], Dataset] = {}
+    groups = [item for item in _children(report) if item.ValueType == "CONTAINER"]
+    for group, result in zip(groups, results, strict=True):
+        content = group.ContentSequence
+        place = next(index for index, item in enumerate(content) if item.ValueType == "NUM")
+        measurements = []
+        for feature in result.reported:
+            kind = (feature.name, feature.unit, feature.aggregation)
+            if kind not in kinds:
+                kinds[kind] = _measurement(feature)[0]
+            measurements.append(_with_value(kinds[kind], feature.value))
+        every = DicomSequence([*content[:place], *measurements, *content[place + 1 :]])
+        group[_CONTENT] = DataElement(_CONTENT, "SQ", every)
+
+
+def _children(report: Dataset) -> Sequence[Dataset]:
+    """Return what is in the container Imaging Measurements (TID 1500)."""
+    measurements = codes.DCM.ImagingMeasurements
+    for item in report.ContentSequence:
+        if item.ConceptNameCodeSequence[0].CodeValue == measurements.value:
+            children: Sequence[Dataset] = item.ContentSequence
+            return children
+    raise ValueError("the report has no container of measurements")
+
+
+def _with_value(measurement: Dataset, value: float) -> Dataset:
+    """Return a copy with another value; its other elements are shared, nothing changes them."""
+    measured = Dataset()
+    measured.add(measurement.MeasuredValueSequence[0]["MeasurementUnitsCodeSequence"])
+    measured.NumericValue = DS(value, auto_format=True)  # at most 16 characters; all digits are in the next
+    measured.FloatingPointValue = value
+    copy = Dataset({tag: element for tag, element in measurement.items() if tag != _MEASURED_VALUE})
+    copy.add_new(_MEASURED_VALUE, "SQ", [measured])
+    return copy
 
 
 def _finding(concept: Concept | None) -> CodedConcept | None:
