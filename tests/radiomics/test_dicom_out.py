@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import highdicom
 import numpy as np
@@ -22,10 +25,18 @@ from multimodal.radiomics import (
     measurement_report,
     segmentation,
 )
-from multimodal.terminology.radiomics_codes import FEATURE_SCHEME
+from multimodal.terminology.radiomics_codes import FEATURE_SCHEME, feature_code
 from tests.imaging.made import ct_images, rtstruct, write
 
 PROFILE = load_profile("pyradiomics-compat")
+
+
+class Written(NamedTuple):
+    """The files of one extraction, and the regions that have features."""
+
+    seg: Path
+    sr: Path
+    measured: list[RoiResult]
 
 
 @pytest.fixture
@@ -139,13 +150,44 @@ def test_what_we_wrote_is_recognised(volume: Volume, structures: list[Roi]) -> N
     assert derived.SeriesDescription == "multimodal: RTSTRUCT as voxels"
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (Debian: dicom3tools) is not installed")
-def test_dciodvfy_finds_no_error(tmp_path: Path, volume: Volume, structures: list[Roi]) -> None:
+@pytest.fixture(params=["ibsi", "pyradiomics-compat"])
+def written(request: pytest.FixtureRequest, tmp_path: Path, volume: Volume, structures: list[Roi]) -> Written:
+    """Return what an RTSTRUCT leaves behind, by both engines, as files."""
+    profile = load_profile(request.param)
+    results = extract(volume, structures, profile)
     derived = segmentation(volume, structures)
-    report = measurement_report(volume, results_of(volume, structures), PROFILE, derived)
-    for name, dataset in (("seg", derived), ("sr", report)):
-        file = tmp_path / f"{name}.dcm"
-        dataset.save_as(file, enforce_file_format=True)
+    report = measurement_report(volume, results, profile, derived)
+    made = Written(tmp_path / "seg.dcm", tmp_path / "sr.dcm", [result for result in results if result.features])
+    derived.save_as(made.seg, enforce_file_format=True)
+    report.save_as(made.sr, enforce_file_format=True)
+    return made
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (Debian: dicom3tools) is not installed")
+def test_dciodvfy_finds_no_error(written: Written) -> None:
+    for file in (written.seg, written.sr):
         said = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True, check=False).stderr
-        errors = [line for line in said.splitlines() if line.startswith("Error")]
-        assert errors == []
+        assert [line for line in said.splitlines() if line.startswith("Error")] == []
+
+
+def test_dcmqi_reads_every_measurement(written: Written, tmp_path: Path) -> None:
+    """What Slicer's Quantitative Reporting reads by: every region, code, unit and value of the SR."""
+    reader = Path(sys.executable).with_name("tid1500reader")
+    subprocess.run(
+        [reader, "--inputDICOM", written.sr, "--outputMetadata", tmp_path / "read.json"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    groups = json.loads((tmp_path / "read.json").read_bytes())["Measurements"]
+    assert len(groups) == len(written.measured) == 2
+    for number, (group, result) in enumerate(zip(groups, written.measured, strict=True), start=1):
+        assert group["TrackingIdentifier"] == result.roi.tracking_id
+        assert group["TrackingUniqueIdentifier"] == result.roi.tracking_uid
+        assert group["ReferencedSegment"] == number
+        read = group["measurementItems"]
+        assert len(read) == len(result.features) in (107, 174)
+        for item, feature in zip(read, result.features, strict=True):
+            code = feature_code(feature.name)
+            said = item["quantity"]["CodingSchemeDesignator"], item["quantity"]["CodeValue"], item["units"]["CodeValue"]
+            assert said == (code.scheme, code.short_code, feature.unit)
+            # it reads the decimal string of 16 characters, not the float64 beside it
+            assert float(item["value"]) == pytest.approx(feature.value, rel=1e-9)
