@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import orjson
 
-from multimodal.dicomweb.errors import UnexpectedAnswerError
+from multimodal.dicomweb.errors import QueryRefusedError, UnexpectedAnswerError
 from multimodal.dicomweb.links import path_of
 from multimodal.dicomweb.multipart import MultipartError, boundary_of, read_parts
 from multimodal.dicomweb.probe import Finding, probe
@@ -24,7 +24,11 @@ from multimodal.model.references import SeriesRef
 from multimodal.transport.session import BrokenAnswerError, HttpSession
 from multimodal.transport.stores import Store
 
+if TYPE_CHECKING:
+    from multimodal.dicomweb.idc_search import IndexedDicomWeb
+
 FOLDER_PROFILE = "google-folder"
+BUCKETS_PROFILE = "idc-s3"
 
 _BULK_DATA = 'multipart/related; type="application/octet-stream"'
 _REFUSES_ACCEPT = frozenset({400, 406})
@@ -48,6 +52,11 @@ def open_dicomweb(store: Store, *, budget_state: Path | None = None) -> DicomWeb
         from multimodal.dicomweb.on_disk import DicomFolder  # it builds on this module
 
         return DicomFolder(store, profile)
+    if profile.name == BUCKETS_PROFILE:
+        from multimodal.dicomweb.idc_buckets import IdcBuckets
+        from multimodal.dicomweb.idc_index import open_index
+
+        return IdcBuckets(store, profile, HttpSession(store, budget_state=budget_state), open_index(store))
     session = HttpSession(
         store, services=profile.services, token_headers=profile.token_headers, budget_state=budget_state
     )
@@ -62,6 +71,8 @@ class DicomWeb:
     Addresses are made of the store's own base and of checked UIDs: RetrieveURL, BulkDataURI and other links in
     answers are never followed. All calls raise the errors of `multimodal.transport.session` as well.
     """
+
+    lists_instances = True  # whether a search of instances answers without fetching them
 
     def __init__(self, store: Store, profile: Profile, session: HttpSession) -> None:
         self.store = store
@@ -80,6 +91,29 @@ class DicomWeb:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+    def by_index(self) -> IndexedDicomWeb:
+        """Return this store of IDC, searched by IDC's index, over the same session.
+
+        Raises
+        ------
+        QueryRefusedError
+            If it is no store of IDC.
+        IndexNotInstalledError, WrongIndexError
+            If there is no index.
+        """
+        from multimodal.dicomweb.idc_index import open_index
+        from multimodal.dicomweb.idc_search import IndexedDicomWeb
+
+        if not self.profile.idc:
+            raise QueryRefusedError(
+                self.store.name,
+                f"has no collections (profile {self.profile.name}): those of IDC, idc-s3 and idc-proxy, have",
+            )
+        return IndexedDicomWeb(self.store, self.profile, self._session, open_index(self.store))
+
+    def prepare(self, *, series_uids: Collection[str] = (), study_uids: Collection[str] = ()) -> None:
+        """Tell which series and studies the next calls are about; nothing to do where each call asks for its own."""
 
     def has_studies(self) -> bool:
         """Tell whether a search for one study finds one: the smallest call that proves address and login."""

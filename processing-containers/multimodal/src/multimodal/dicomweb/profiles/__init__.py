@@ -43,6 +43,7 @@ class Profile:
     thumbnail: bool = False
     delete: str = "none"
     max_offset: int | None = None
+    idc: bool = False
     logins: tuple[str, ...] = ()
     token_headers: tuple[str, ...] = ()
     services: TokenServices = field(default_factory=TokenServices)
@@ -110,6 +111,7 @@ def _profile(content: dict[str, Any], origin: str) -> Profile:
         thumbnail=content["retrieve"]["thumbnail"],
         delete=content["store"].get("delete", "none"),
         max_offset=query.get("max_offset"),
+        idc=query.get("index") == "idc",
         logins=tuple(login["kinds"]),
         token_headers=tuple(login.get("token_headers", ())),
         services=TokenServices(login.get("token_url", ""), login.get("metadata_url", ""), login.get("scope", "")),
