@@ -97,8 +97,68 @@ def test_groups_of_digits_are_read_back(whole: int, cents: int, signs: tuple[str
     assert reader.number(f"{text}{decimal}{cents:02}") == pytest.approx(float(f"{whole}.{cents:02}"))
 
 
+NNBSP, NBSP, THIN, QUOTE = (
+    "\N{NARROW NO-BREAK SPACE}",
+    "\N{NO-BREAK SPACE}",
+    "\N{THIN SPACE}",
+    "\N{RIGHT SINGLE QUOTATION MARK}",
+)
+GERMAN_NUMBERS, FRENCH = NumberReader(",", thousands="."), NumberReader(",", thousands=" ")
+SWISS = NumberReader(".", thousands="'")
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "value"),
+    [
+        (GERMAN_NUMBERS, "1.234.567,5", 1234567.5), (GERMAN_NUMBERS, "-1.234,5", -1234.5),
+        (FRENCH, "1 234,5", 1234.5), (FRENCH, f"1{NNBSP}234{NNBSP}567,5", 1234567.5), (FRENCH, f"1{NBSP}234", 1234),
+        (FRENCH, f"12{THIN}345,25", 12345.25), (SWISS, "1'234'567.5", 1234567.5), (SWISS, f"1{QUOTE}234.5", 1234.5),
+        (GERMAN_NUMBERS, "1.234", 1234), (NumberReader(".", thousands=QUOTE), "1'234.5", 1234.5),
+        (NumberReader(".", thousands=","), "12,345.6", 12345.6),
+    ],
+)  # fmt: skip
+def test_german_french_and_swiss_numbers(reader: NumberReader, text: str, value: float) -> None:
+    assert reader.number(text) == value
+    assert reader.measured(f"< {text}") == Measured(value, "<")
+
+
+@pytest.mark.parametrize(
+    ("reader", "text", "low", "high"),
+    [
+        (GERMAN_NUMBERS, "1.200-1.500,5", 1200, 1500.5), (FRENCH, f"1{NNBSP}200 - 1{NNBSP}500", 1200, 1500),
+        (FRENCH, "1 200-1 500", 1200, 1500), (SWISS, "1'200-1'500.5", 1200, 1500.5),
+    ],
+)  # fmt: skip
+def test_ranges_of_large_numbers(reader: NumberReader, text: str, low: float, high: float) -> None:
+    assert reader.measured(text) == MeasuredRange(low, high)
+
+
+@pytest.mark.parametrize(
+    ("reader", "text"),
+    [
+        (FRENCH, "1 23"), (FRENCH, f"1 234{NNBSP}567"), (FRENCH, "120 80"), (SWISS, "12'34"), (GERMAN_NUMBERS, "1.23"),
+        (GERMAN_NUMBERS, "1.2345,6"), (FRENCH, " "),
+    ],
+)  # fmt: skip
+def test_what_is_no_group_is_no_number(reader: NumberReader, text: str) -> None:
+    """Two numbers in one cell (a blood pressure) are never read as one."""
+    with pytest.raises(CellError) as caught:
+        reader.number(text)
+    assert caught.value.code.code == "E101"
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [("1.234,5", "."), ("1,234.5", ","), ("1.234.567", "."), ("1 234,5", " "), (f"1{NNBSP}234", " "), ("1'234.5", "'")],
+)
+def test_the_sign_to_declare_is_told(text: str, sign: str) -> None:
+    with pytest.raises(CellError) as caught:
+        POINT.number(text)
+    assert f'`thousands: "{sign}"`' in caught.value.suggestion
+
+
 def _decided(rows: list[Row], thousands: str = "") -> dict[str, str]:
-    return {header: decided(said) for header, said in signs_said(rows, [("x", "x")], thousands).items()}
+    return {header: decided(said) for header, said in signs_said(rows, [("x", "x")], {"x": thousands}).items()}
 
 
 @given(st.lists(st.sampled_from(["1", "2.5", "3,5", "<4", "5-6", "x", "", "7.5-8", "<0,1"]), max_size=8))

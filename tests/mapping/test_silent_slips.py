@@ -61,13 +61,36 @@ def test_what_could_be_thousands_is_not_used(tmp_path: Path) -> None:
     issues = [issue for result in results for issue in result.issues]
     assert places(issues) == [(2, "thr", "150.000", "E105"), (3, "thr", "98.000", "E105")]
     assert issues[0].message == "'150.000' could be 150.000 or 150000"
-    assert "declare" in issues[0].suggestion
+    told = 'declare `decimal: "."` if it is 150.000, or `thousands: "."` if it is 150000'
+    assert issues[0].suggestion.startswith(told)
     assert [made["valueQuantity"]["value"] for made in of_type(dicts(results), "Observation")] == [90]
     assert sum("could be thousands" in note for note in run.notes) == 1
     assert run.decimals == {"thr": "unsure"}
     for declared, value in (('decimal: "."', 150), ('thousands: "."', 150_000)):
-        made, issues = mapped(tmp_path, columns, table, HEAD.replace("type: csv", f"type: csv, {declared}"))
-        assert (of_type(made, "Observation")[0]["valueQuantity"]["value"], issues) == (value, [])
+        of_column = columns.replace("type: number", f"type: number, {declared}")
+        for said in ((columns, HEAD.replace("type: csv", f"type: csv, {declared}")), (of_column, HEAD)):
+            made, issues = mapped(tmp_path, said[0], table, said[1])
+            assert (of_type(made, "Observation")[0]["valueQuantity"]["value"], issues) == (value, [])
+
+
+def test_one_column_has_thousands_and_its_neighbour_decimals(tmp_path: Path) -> None:
+    columns = """
+        columns:
+          pid: {patient: id}
+          thr: {observation: {text: Platelets}, type: number, unit: "/uL", thousands: "."}
+          crp: {observation: {text: CRP}, type: number, unit: "mg/L", thousands: ""}
+    """
+    table = "pid;thr;crp\nP1;150.000;1.125\nP2;98.000;0.5\n"
+    for head in (HEAD, HEAD.replace("type: csv", 'type: csv, thousands: "\'"')):
+        made, issues = mapped(tmp_path, columns, table, head)
+        assert issues == []
+        assert [one["valueQuantity"]["value"] for one in of_type(made, "Observation")] == [150_000, 1.125, 98_000, 0.5]
+
+
+def test_a_column_whose_two_signs_are_the_same_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="thousands and decimal are the same sign"):
+        mapped(tmp_path, LAB.replace("type: number", 'type: number, decimal: "."'), "pid,day,hb\n",
+               HEAD.replace("type: csv", 'type: csv, thousands: "."'))  # fmt: skip
 
 
 def test_numbers_across_parts_of_a_file_are_found(tmp_path: Path) -> None:

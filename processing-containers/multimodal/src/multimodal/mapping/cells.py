@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from multimodal.mapping.digit_groups import grouped, sign_between_groups, signs_like, without_groups
 from multimodal.mapping.errors import CellError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.tables.rows import NumberText
@@ -53,7 +54,7 @@ class NumberReader:
     decimal : {".", ","}
         The decimal sign, decided for the whole column; a `NumberText` has its own.
     thousands : str
-        Sign between groups of three digits; none unless declared.
+        Sign between groups of three digits, see `digit_groups`; none unless declared.
     whole : bool
         Whether only integers are allowed.
     limits : tuple of float, optional
@@ -94,18 +95,22 @@ class NumberReader:
         if isinstance(text, NumberText):
             return self._within(self._finite(text, text), text)
         plain = text
-        if self.thousands and self.thousands in plain:
-            plain = self._without_groups(text)
+        if self.thousands and (plain := without_groups(text, self.thousands)) != text:
+            self._check_groups(text)
         if _PLAIN.fullmatch(plain) is None:
-            raise _not_a_number(text)
+            raise _not_a_number(text, suggestion=_thousands_to_declare(text) if not self.thousands else "")
         if "." in plain or "," in plain:
             if self.mixed:
                 problem = f"the column holds numbers with . and with , so {text!r} cannot be read"
                 raise CellError(IssueCode.MIXED_DECIMAL, problem)
             if self.unsure:
-                digits = re.sub("[.,]", "", plain)
-                problem = f"{text!r} could be {plain.replace(',', '.')} or {digits}"
-                suggestion = "declare the column's `decimal`, or `decimal` or `thousands` under `source`"
+                digits, number = re.sub("[.,]", "", plain), plain.replace(",", ".")
+                problem = f"{text!r} could be {number} or {digits}"
+                sign = "," if "," in plain else "."
+                suggestion = (
+                    f'declare `decimal: "{sign}"` if it is {number}, or `thousands: "{sign}"` if it is {digits}: '
+                    "for this column, or for all of them under `source`"
+                )
                 raise CellError(IssueCode.MIXED_DECIMAL, problem, suggestion=suggestion)
             if self.decimal not in plain:
                 raise self._other_sign(text, cell)
@@ -123,27 +128,33 @@ class NumberReader:
         match = _COMPARED.fullmatch(text)
         if match:
             return Measured(self._number(match[2], text), _SIGNS.get(match[1], match[1]))
-        if _PLAIN.fullmatch(text) is None and (match := _RANGE.fullmatch(text)):
+        if _PLAIN.fullmatch(text) is None and (match := self._as_range(text)):
             low, high = self._number(match[1], text), self._number(match[2], text)
             if low > high:
                 raise _not_a_number(text, ": the range ends before it begins")
             return MeasuredRange(low, high)
         return Measured(self.number(text))
 
+    def _as_range(self, text: str) -> re.Match[str] | None:
+        if match := _RANGE.fullmatch(text):
+            return match
+        if not self.thousands:
+            return None
+        number = rf"([+-]?\d[\d.,{re.escape(signs_like(self.thousands))}]*?)"
+        return re.fullmatch(rf"{number}\s*[-–]\s*{number}", text, re.ASCII)
+
     def _other_sign(self, text: str, cell: str) -> CellError:
         other = "," if self.decimal == "." else "."
-        plain = cell.replace(self.thousands, "") if self.thousands else cell
+        plain = without_groups(cell, self.thousands)
         return CellError(
             IssueCode.NOT_A_NUMBER,
             f"{text!r} is not a number; the decimal sign of this column is {self.decimal!r}",
             suggestion=f'write {plain.replace(other, self.decimal)}, or declare `decimal: "{other}"` under `source`',
         )
 
-    def _without_groups(self, text: str) -> str:
-        sign = re.escape(self.thousands)
-        if re.fullmatch(rf"[+-]?\d{{1,3}}({sign}\d{{3}})+([.,]\d+)?", text, re.ASCII) is None:
+    def _check_groups(self, text: str) -> None:
+        if grouped(self.thousands).fullmatch(text) is None:
             raise _not_a_number(text, f"; {self.thousands!r} does not stand between groups of three digits")
-        return text.replace(self.thousands, "")
 
     def _finite(self, plain: str, text: str) -> float:
         if plain.lstrip("+-").isdigit():
@@ -166,8 +177,14 @@ def check_limits(value: float, limits: tuple[float, float], shown: str) -> None:
         raise CellError(IssueCode.OUT_OF_RANGE, f"{shown} is not within {low} to {high}")
 
 
-def _not_a_number(text: str, why: str = "") -> CellError:
-    return CellError(IssueCode.NOT_A_NUMBER, f"{text!r} is not a number{why}")
+def _not_a_number(text: str, why: str = "", suggestion: str = "") -> CellError:
+    return CellError(IssueCode.NOT_A_NUMBER, f"{text!r} is not a number{why}", suggestion=suggestion)
+
+
+def _thousands_to_declare(text: str) -> str:
+    sign = sign_between_groups(text)
+    declared = f'`thousands: "{sign}"` for this column, or for all of them under `source`'
+    return f"correct the cell, or declare {declared}" if sign else ""
 
 
 def read_text(text: str) -> str:

@@ -74,6 +74,7 @@ class ColumnReader:
             convert_to=self._unit(spec, "convert_to", place),
             limits=self._limits(spec, place),
             decimal=spec.get("decimal", self.source.get("decimal", "auto")),
+            thousands=self._thousands(spec, place),
             dates=self._dates(spec, place),
             method=self._codeable(spec.get("method"), (*place, "method")),
             category=self._category(spec, place),
@@ -242,6 +243,13 @@ class ColumnReader:
         if low > high:
             raise self.document.error((*place, "range"), "the range ends before it begins")
         return (low, high)
+
+    def _thousands(self, spec: dict[str, Any], place: Place) -> str:
+        thousands: str = spec.get("thousands", self.source.get("thousands", ""))
+        if thousands and thousands == spec.get("decimal", self.source.get("decimal")):
+            at = (*place, "thousands" if "thousands" in spec else "decimal")
+            raise self.document.error(at, 'thousands and decimal are the same sign; `thousands: ""` declares none')
+        return thousands
 
     def _dates(self, spec: dict[str, Any], place: Place) -> DateReader:
         if "format" in spec:

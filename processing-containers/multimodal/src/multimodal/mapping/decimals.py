@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from multimodal.mapping.digit_groups import without_groups
 from multimodal.tables.rows import NumberText, Row
 
 MIXED = "mixed"
@@ -20,7 +21,9 @@ _OVERLAP = 16
 _NUMBER = re.compile(rf"(?:<=|>=|<|>|≤|≥)?\s*{_ONE}(?:\s*[-–]\s*{_ONE})?(?:\s*%)?", re.ASCII)
 
 
-def signs_said(rows: Iterable[Row], columns: Sequence[tuple[str, str]], thousands: str) -> dict[str, set[str]]:
+def signs_said(
+    rows: Iterable[Row], columns: Sequence[tuple[str, str]], thousands: Mapping[str, str]
+) -> dict[str, set[str]]:
     """Return what the cells of each column say of its decimal sign: ``.``, ``,``; with ``unsure`` if none settles it.
 
     Parameters
@@ -29,8 +32,8 @@ def signs_said(rows: Iterable[Row], columns: Sequence[tuple[str, str]], thousand
         All rows of the tables that share these columns.
     columns : sequence of (str, str)
         Header in the mapping, header in the file.
-    thousands : str
-        Declared sign between groups of digits; it is no decimal sign.
+    thousands : mapping of str to str
+        By header in the mapping, the declared sign between groups of digits; it is no decimal sign.
 
     Returns
     -------
@@ -43,15 +46,14 @@ def signs_said(rows: Iterable[Row], columns: Sequence[tuple[str, str]], thousand
     no number decides nothing, nor does a cell that is a number in its workbook.
     """
     found: dict[str, set[str]] = {name: set() for name, _ in columns}
-    candidates = [sign for sign in ".," if sign != thousands]
+    candidates = [(name, header, sign) for name, header in columns for sign in ".," if sign != thousands.get(name)]
     for row in rows:
         if not row.usable:
             continue
-        for name, header in columns:
+        for name, header, sign in candidates:
             text = row.values[header]
-            for sign in candidates:
-                if sign in text and sign not in found[name]:
-                    found[name].update(_said(text, sign, thousands))
+            if sign in text and sign not in found[name]:
+                found[name].update(_said(text, sign, thousands.get(name, "")))
     return {name: signs for name, signs in found.items() if signs}
 
 
@@ -89,6 +91,6 @@ def _said(text: str, sign: str, thousands: str) -> list[str]:
 def _sign(text: str, thousands: str) -> str:
     if isinstance(text, NumberText):
         return ""
-    plain = text.strip().replace(thousands, "") if thousands else text.strip()
+    plain = without_groups(text.strip(), thousands)
     signs = {sign for sign in ".," if sign in plain}
     return signs.pop() if len(signs) == 1 and _NUMBER.fullmatch(plain) else ""

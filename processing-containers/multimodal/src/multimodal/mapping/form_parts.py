@@ -108,7 +108,7 @@ class _Builder:
 
     def _column(self, column: Column) -> None:
         sign = self.decimals.get(column.header, ".") if column.decimal == "auto" else column.decimal
-        numbers = number_reader(column, sign, self.mapping.thousands)
+        numbers = number_reader(column, sign)
         self.readers[column.header] = plain_reader(column, numbers)
         if column.verb == "checkbox":
             options = self.headers.options.get(column.header, {})

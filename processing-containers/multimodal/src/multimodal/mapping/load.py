@@ -76,7 +76,6 @@ class _Reader:
             file_patterns=tuple(source.get("files", ())),
             subject=self._subject(content["subject"]),
             forms=forms,
-            thousands=source.get("thousands", ""),
             unmapped=content.get("unmapped", "warn"),
             max_row_errors=str(quality.get("max_row_errors", "")),
             deletes=content.get("deletes", "keep"),

@@ -243,10 +243,12 @@ class Opening:
                     if form.columns[header].type in _NUMBERS and form.columns[header].decimal == "auto"
                 ]
                 if other is form and columns and _needs_no_look(table):
-                    for header, _ in columns if self.mapping.thousands != "." else ():
-                        signs.setdefault(header, set()).add(".")
+                    for header, _ in columns:
+                        if form.columns[header].thousands != ".":
+                            signs.setdefault(header, set()).add(".")
                 elif other is form and columns:
-                    for header, said in signs_said(table.rows, columns, self.mapping.thousands).items():
+                    thousands = {header: form.columns[header].thousands for header, _ in columns}
+                    for header, said in signs_said(table.rows, columns, thousands).items():
                         signs.setdefault(header, set()).update(said)
             by_form[form.name] = {header: decided(said) for header, said in signs.items()}
             self._settle_by_standard(by_form[form.name], signs)
@@ -263,8 +265,8 @@ class Opening:
             example = f"150{sign}000"
             self.notes.append(
                 f"all numbers of {header!r} with a {sign!r} have three digits behind it, as {example}: these could be "
-                'thousands and are not used; declare `decimal` of the column (or `decimal: "' + sign + '"` or '
-                "`thousands` under `source`)"
+                f'thousands and are not used; declare `decimal: "{sign}"` if {example} is 150, or '
+                f'`thousands: "{sign}"` if it is 150000: for the column, or for all of them under `source`'
             )
 
 

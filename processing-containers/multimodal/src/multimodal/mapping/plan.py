@@ -101,6 +101,7 @@ class Column:
     table: TranslationTable | None = None
     limits: tuple[float, float] | None = None
     decimal: str = "auto"
+    thousands: str = ""
     dates: DateReader = field(default_factory=DateReader)
     effective: Effective | None = None
     method: dict[str, Any] | None = None
@@ -316,7 +317,6 @@ class Mapping:
     file_patterns: tuple[str, ...]
     subject: Subject
     forms: tuple[Form, ...]
-    thousands: str
     unmapped: str
     max_row_errors: str
     deletes: str

@@ -76,11 +76,11 @@ def _absent(text: str, reason: str) -> Outcome:
 ReadOutcome = Callable[[str, str], Outcome]
 
 
-def number_reader(column: Column, decimal: str, thousands: str) -> NumberReader:
+def number_reader(column: Column, decimal: str) -> NumberReader:
     """Return the reader of a column's numbers; `decimal` may be ``mixed`` or ``unsure``."""
     return NumberReader(
         decimal="." if decimal in (MIXED, UNSURE) else decimal,
-        thousands=thousands,
+        thousands=column.thousands,
         whole=column.type == "integer",
         # Where each row has its own unit, the limits are in the unit that is written.
         limits=None if column.unit_column else column.limits,

@@ -17,7 +17,7 @@ Same = Callable[[str, str, str], bool]
 """From the text of a cell, the text that came back, and the unit beside the cell, to whether they say the same."""
 
 
-def sameness(column: Column, decimal: str, thousands: str = "") -> Same:
+def sameness(column: Column, decimal: str) -> Same:
     """Return the comparison of a column's cells.
 
     Parameters
@@ -26,14 +26,12 @@ def sameness(column: Column, decimal: str, thousands: str = "") -> Same:
         Verb patient, observation, condition, checkbox or into.
     decimal : str
         Its decimal sign.
-    thousands : str
-        Its sign between groups of three digits.
     """
     if column.verb == "checkbox":
         return lambda given, back, unit: _ticked(column, given) == _ticked(column, back)
     if column.verb == "patient":
         return lambda given, back, unit: _same_of_patient(column, given, back)
-    read = outcome_reader(column, number_reader(column, decimal, thousands))
+    read = outcome_reader(column, number_reader(column, decimal))
     return lambda given, back, unit: _same_value(column, read, (given, unit), back)
 
 

@@ -219,7 +219,7 @@ class _Compared:
         for view in column_views(mapping, form, decimals):
             column = view.column
             sign = decimals.get(column.header, ".") if column.decimal == "auto" else column.decimal
-            self._of[view.header] = column, sameness(column, "," if sign == "," else ".", mapping.thousands)
+            self._of[view.header] = column, sameness(column, "," if sign == "," else ".")
 
     def same(self, header: str, given: str, back: str, row: Row, actual: Mapping[str, str]) -> bool:
         column, same = self._of[header]
