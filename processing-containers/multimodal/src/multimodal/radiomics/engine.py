@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
-from radiomics import firstorder, glcm, gldm, glrlm, glszm, imageoperations, ngtdm, shape
+from radiomics import imageoperations
+from threadpoolctl import ThreadpoolController
 
 from multimodal.imaging import FailureReason, Roi, RoiFailure, Volume
 from multimodal.model.features import Feature
 from multimodal.radiomics.filters import filtered_regions
 from multimodal.radiomics.ibsi import ProcessedRegion, filtered, ibsi_values, processed
-from multimodal.radiomics.mesh import measure
 from multimodal.radiomics.profile import Profile
+from multimodal.radiomics.pyradiomics_classes import feature_classes
 from multimodal.radiomics.resampling import Region, region_of
 from multimodal.radiomics.results import ORIGINAL, RoiResult
 from multimodal.terminology.radiomics_codes import feature_code
@@ -33,80 +34,40 @@ INTENSITY_HISTOGRAM, INTENSITY_VOLUME_HISTOGRAM = "ZVCW", "P88C"  # IBSI 3.4, 3.
 logging.getLogger("radiomics").setLevel(logging.CRITICAL)
 
 
-class _Discretised:
-    """Takes the grey levels that were made once for all classes (mixed in before a pyradiomics class)."""
-
-    settings: dict[str, Any]
-    coefficients: dict[str, Any]
-
-    def _applyBinning(self, matrix: NDArray[Any]) -> NDArray[Any]:  # noqa: N802 - pyradiomics' name
-        levels: NDArray[Any] = self.settings["levels"]
-        self.coefficients["grayLevels"] = self.settings["level_values"]
-        self.coefficients["Ng"] = int(self.settings["level_values"][-1])
-        return levels
-
-
-class _Shape(shape.RadiomicsShape):  # type: ignore[misc]
-    """pyradiomics' shape features over our measure of the same mesh."""
-
-    def _initSegmentBasedCalculation(self) -> None:  # noqa: N802 - pyradiomics' name
-        mask = SimpleITK.GetArrayFromImage(self.inputMask) == self.label
-        self.pixelSpacing = np.array(self.inputImage.GetSpacing()[::-1])
-        self.labelledVoxelCoordinates = np.where(mask)
-        z, y, x = (float(v) for v in self.pixelSpacing)
-        mesh = measure(mask, (z, y, x))
-        self.SurfaceArea, self.Volume, self.diameters = mesh.area, mesh.volume, mesh.diameters
-        self.eigenValues = _eigenvalues(np.stack(self.labelledVoxelCoordinates, axis=1) * self.pixelSpacing)
-
-
-def _eigenvalues(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the variances along the principal axes, ascending; real, and no rounding error below zero."""
-    centred = (points - points.mean(axis=0)) / math.sqrt(len(points))
-    values = np.linalg.eigvalsh(centred.T @ centred)
-    return np.where((values < 0) & (values > -1e-10), 0.0, values)
-
-
-@cache
-def _classes() -> dict[str, type]:
-    textures: dict[str, Any] = {
-        "firstorder": firstorder.RadiomicsFirstOrder,
-        "glcm": glcm.RadiomicsGLCM,
-        "glrlm": glrlm.RadiomicsGLRLM,
-        "glszm": glszm.RadiomicsGLSZM,
-        "gldm": gldm.RadiomicsGLDM,
-        "ngtdm": ngtdm.RadiomicsNGTDM,
-    }
-    return {"shape": _Shape} | {
-        # __module__ decides under which logger a class reports
-        name: type(f"Discretised{parent.__name__}", (_Discretised, parent), {"__module__": parent.__module__})
-        for name, parent in textures.items()
-    }
-
-
 def compute(volume: Volume, roi: Roi, profile: Profile) -> RoiResult:
     """Return the features of `roi`, or the reason why there are none; never a placeholder."""
     failure = roi.failure or _too_small(roi.mask, profile)
     if failure is not None:
         return RoiResult(roi, failure=failure, flags=roi.flags)
     try:
-        if profile.engine == "ibsi":
-            processed_region = processed(volume, roi, profile.settings)
-            failure = _too_small(processed_region.intensity, profile)
-            found = _by_ibsi(volume, roi, processed_region, profile.settings)
-        else:
-            region = region_of(volume, roi, profile.settings["resampling"])
-            failure = _too_small(region.mask, profile)
-            found = _on_images(volume, roi, region, profile)
-        if failure is not None:
-            return RoiResult(roi, failure=failure, flags=roi.flags)
-        values = dict(found)
+        # the matrices are small: several threads would wait for each other, on a busy machine most of the time
+        with _linear_algebra().limit(limits=1, user_api="blas"):
+            found = _values_of(volume, roi, profile)
     except (ValueError, RuntimeError, ArithmeticError, LookupError, MemoryError) as error:
         text = " ".join(str(error).split()) or type(error).__name__
-        return RoiResult(roi, failure=RoiFailure(FailureReason.ENGINE, text[:300]), flags=roi.flags)
-    features = tuple(_feature(name, v, volume.modality, profile) for name, v in values.items() if v is not None)
-    missing = tuple(name for name, v in values.items() if v is None)
+        found = RoiFailure(FailureReason.ENGINE, text[:300])
+    if isinstance(found, RoiFailure):
+        return RoiResult(roi, failure=found, flags=roi.flags)
+    features = tuple(_feature(name, v, volume.modality, profile) for name, v in found.items() if v is not None)
+    missing = tuple(name for name, v in found.items() if v is None)
     flags = (*roi.flags, *((f"no value: {', '.join(missing)}",) if missing else ()))
     return RoiResult(roi, features, flags=flags, missing=missing)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _values_of(volume: Volume, roi: Roi, profile: Profile) -> dict[str, float | None] | RoiFailure:
+    """Return every feature by its name, None where it has no value; or why what is left of the region is too small."""
+    if profile.engine == "ibsi":
+        processed_region = processed(volume, roi, profile.settings)
+        failure = _too_small(processed_region.intensity, profile)
+        return failure or dict(_by_ibsi(volume, roi, processed_region, profile.settings))
+    region = region_of(volume, roi, profile.settings["resampling"])
+    failure = _too_small(region.mask, profile)
+    return failure or dict(_on_images(volume, roi, region, profile))
 
 
 def _too_small(mask: NDArray[np.bool_], profile: Profile) -> RoiFailure | None:
@@ -160,7 +121,7 @@ def _values(
     settings = _settings(region, profile)
     for name in classes:
         with np.errstate(all="ignore"):  # what divides by zero comes out as NaN, and NaN does not go out
-            found = _classes()[name](image, mask, **settings).execute()
+            found = feature_classes()[name](image, mask, **settings).execute()
         for feature, value in found.items():
             yield _named(f"{image_name}_{name}_{feature}", _finite(value), profile)
 

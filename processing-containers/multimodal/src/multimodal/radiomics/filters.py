@@ -1,13 +1,14 @@
-"""Filtered images, made of the part around a region only: Laplacian of Gaussian and wavelets, by pyradiomics' own code.
+"""Filtered images, made of the part around a region only: Laplacian of Gaussian as ITK's, wavelets by pyradiomics.
 
 pyradiomics filters the whole image, which takes minutes and gigabytes. What lies far from a region does not reach it:
-10 sigma for the Gaussian (2e-6 of the value), the wavelet's own length (nothing). A part that would reach beyond the
-image is taken to the image's ends, where pyradiomics' rules for what is beyond then hold as they would for the whole.
+14 sigma for the Gaussian (less than a float32 tells), the wavelet's own length (nothing). A part that would reach
+beyond the image is taken to the image's ends, where pyradiomics' rules for what is beyond then hold as for the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from radiomics import imageoperations
 
 from multimodal.imaging import Roi, Volume
+from multimodal.radiomics.recursive_gaussian import REACH, Box, laplacian_of_gaussian
 from multimodal.radiomics.resampling import Region, surroundings
 
-_REACH = 10.0  # sigma; at 8, a median near zero is off by 4e-5 of itself
+_LEAST_VOXELS = 4  # along each axis; ITK's recursion needs so many
 
 
 def filtered_regions(
@@ -45,14 +47,25 @@ def filtered_regions(
         )
         yield from ((name, _region(around, response)) for response, name, _ in made)
         return
-    for sigma in image["sigma"]:
-        around = surroundings(volume, roi, resampling, _REACH * float(sigma))
-        found = False
-        for response, name, _ in imageoperations.getLoGImage(_image(around), None, sigma=[float(sigma)]):
-            found = True
-            yield name, _region(around, response)
-        if not found:  # pyradiomics writes that to its log and goes on
+    sigmas = [float(sigma) for sigma in image["sigma"]]
+    yield from _laplacians(surroundings(volume, roi, resampling, REACH * max(sigmas)), sigmas)
+
+
+def _laplacians(around: Region, sigmas: Sequence[float]) -> Iterator[tuple[str, Region]]:
+    """Yield the response for each width, with pyradiomics' name and its condition (getLoGImage)."""
+    box = _box(around.mask)
+    mask = np.ascontiguousarray(around.mask[box])
+    for sigma in sigmas:
+        least = [max(math.ceil(sigma / step) + 1, _LEAST_VOXELS) for step in around.spacing]
+        if any(length < needed for length, needed in zip(around.image.shape, least, strict=True)):
             raise ValueError(f"the image is too small for a Laplacian of Gaussian of {sigma:g} mm")
+        response = laplacian_of_gaussian(around.image, box, around.spacing, sigma)
+        yield f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D", Region(response, mask, around.spacing)
+
+
+def _box(mask: NDArray[np.bool_]) -> Box:
+    z, y, x = (slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(mask))
+    return z, y, x
 
 
 def _image(around: Region) -> SimpleITK.Image:
@@ -67,6 +80,6 @@ def _image(around: Region) -> SimpleITK.Image:
 
 def _region(around: Region, response: SimpleITK.Image) -> Region:
     """Return the box of the mask on the filtered image."""
-    box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(around.mask))
+    box = _box(around.mask)
     filtered = SimpleITK.GetArrayFromImage(response)
     return Region(np.ascontiguousarray(filtered[box]), np.ascontiguousarray(around.mask[box]), around.spacing)
