@@ -148,9 +148,9 @@ class _Holding:
                 self.lost = not self._put(self._etag, self._said())
 
     def let_go(self) -> None:
-        """Leave the object empty; to delete it could delete another's."""
+        """Say that it is free; to delete the object could delete another's."""
         if not self.lost:
-            self.lost = not self._put(self._etag, b"")
+            self.lost = not self._put(self._etag, orjson.dumps({"free": self._who["token"]}))
 
     def _said(self) -> bytes:
         self._renewals += 1
@@ -161,7 +161,7 @@ class _Holding:
         written = self._objects.put_if(self._key, content, etag)
         if not written:
             found = self._objects.find(self._key)
-            written = found.etag if found.content == content and content else ""
+            written = found.etag if found.content == content else ""
         self._etag = written or self._etag
         return bool(written)
 
@@ -170,8 +170,10 @@ def _holder(content: bytes) -> dict[str, str]:
     try:
         said = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return {}  # let go, or nobody's
-    return {str(part): str(text) for part, text in said.items()} if isinstance(said, dict) else {}
+        return {}
+    if not isinstance(said, dict) or "free" in said:
+        return {}
+    return {str(part): str(text) for part, text in said.items()}
 
 
 @cache

@@ -42,6 +42,10 @@ _LINK_LASTS = timedelta(minutes=15)
 class StrangeAnswerError(RemoteError):
     """An answer that no object store gives."""
 
+    def __init__(self, store: Store, key: str) -> None:
+        self.key = key
+        super().__init__(store.name, f"{store.bucket}/{key} is answered as no object store does; check the url")
+
 
 class Objects:
     """The objects of the bucket of `store`.
@@ -69,17 +73,19 @@ class Objects:
 
         Raises
         ------
-        NotInBucketError, ConfigurationError, LoginRefusedError, RequestRefusedError
+        NotInBucketError, ConfigurationError, LoginRefusedError, RequestRefusedError, StrangeAnswerError
             By what the server said.
         """
         try:
             yield
         except MinioException as error:
             raise self._refusal(error, key) from error
+        except ElementTree.ParseError as error:  # a page, say of a login
+            raise StrangeAnswerError(self.store, key) from error
 
     def _refusal(self, error: MinioException, key: str) -> MultimodalError:
         name, bucket = self.store.name, self.store.bucket
-        if isinstance(error, S3Error):
+        if isinstance(error, S3Error) and error.code:
             status = int(error.response.status)
             if error.code == "NoSuchKey":
                 return NotInBucketError(name, key)
@@ -89,7 +95,7 @@ class Objects:
                 said = f"this login may not use {bucket}/{key} ({error.code}); check its keys, its rights and the clock"
                 return LoginRefusedError(name, said, status=status)
             return RequestRefusedError(name, f"{bucket}/{key}: {error.code} {error.message or ''}", status=status)
-        return StrangeAnswerError(name, f"{bucket}/{key} is answered as no object store does; check the url")
+        return StrangeAnswerError(self.store, key)
 
     def fetch(self, key: str, file: BinaryIO) -> str:
         """Write the content of `key` to `file`, and return its ETag.
@@ -184,9 +190,6 @@ class Objects:
                 raise S3Error.fromxml(Answer(self._session, answer, streamed=False))  # type: ignore[arg-type]
         except NotInBucketError:
             return ""  # it was to replace one that is gone
-        except (ElementTree.ParseError, ValueError):
-            said = f"{self.store.bucket}/{key} is refused ({answer.status_code})"
-            raise RequestRefusedError(self.store.name, said, status=answer.status_code) from None
 
 
 def _etag(headers: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from multimodal.bucket import Bucket, LockedError
+from multimodal.bucket import Bucket, ChangedMeanwhileError, LockedError
 from multimodal.fhirstore import mark_interrupted
 from multimodal.model.progress import Progress, silent
 
@@ -47,6 +47,8 @@ def manifest_in(
     ------
     LockedError
         If another run still holds it then.
+    ChangedMeanwhileError
+        If another run took it over, since this one could not be seen for a while; see `bucket.s3_lease`.
 
     Notes
     -----
@@ -56,18 +58,23 @@ def manifest_in(
     key, mark = f"{FOLDER}/{source}.sqlite", f"{FOLDER}/{source}.open"
     failure: BaseException | None = None
     with _patiently(bucket, f"manifest-{source}", run, patience, progress):
-        with bucket.checkout(key) as copy:  # the copy is written back where the body leaves it there
-            if bucket.exists(mark):
-                mark_interrupted(copy, bucket.read(mark).decode("utf-8", "replace"))
-            before = _header(copy)
-            if not dry_run:
-                bucket.write(mark, run.encode())
-            try:
-                yield copy
-            except BaseException as error:
-                failure = error
-            if dry_run or _header(copy) == before:
-                copy.unlink(missing_ok=True)
+        try:
+            with bucket.checkout(key) as copy:  # the copy is written back where the body leaves it there
+                if bucket.exists(mark):
+                    mark_interrupted(copy, bucket.read(mark).decode("utf-8", "replace"))
+                before = _header(copy)
+                if not dry_run:
+                    bucket.write(mark, run.encode())
+                try:
+                    yield copy
+                except BaseException as error:
+                    failure = error
+                if dry_run or _header(copy) == before:
+                    copy.unlink(missing_ok=True)
+        except ChangedMeanwhileError:
+            # We could not be seen for a while, and another run took over; what both stored only the target knows.
+            bucket.write(mark, run.encode())
+            raise
         if not dry_run:
             bucket.delete(mark)
         if failure is not None:
