@@ -133,3 +133,27 @@ def test_a_folder_merges_too(study: Study, tmp_path: Path) -> None:
     sync.load(folder, tmp_path / "b", [Group([study.patient(0, birthDate="1950")])])
     (patient,) = folder.resources("Patient")
     assert (patient["gender"], patient["birthDate"]) == ("female", "1950")
+
+
+def test_a_patient_who_is_there_is_left_untouched_where_it_is_to_be(
+    server: FhirServer, study: Study, manifest: Path, tmp_path: Path
+) -> None:
+    """Neither somebody else's nor our own of an earlier load is written, whatever the input says of them."""
+    other = Study()
+    other.system = study.system
+    other.load(server, tmp_path / "other", [Group([study.patient(1, birthDate="1950")])])
+
+    def group(number: int, value: float, gender: str) -> Group:
+        made = [study.condition(number), study.observation(number, 0, value)]
+        return Group([study.patient(number, gender=gender), *made])
+
+    groups = [group(1, 1.5, "male"), group(2, 1.5, "male")]
+    theirs = server.read("Patient", study.patient(1)["id"])
+    report = study.load(server, manifest, groups, leave=["Patient"])
+    assert report.created == {"Patient": 1, "Condition": 2, "Observation": 2}
+    assert report.unchanged == {"Patient": 1}
+    assert server.read("Patient", study.patient(1)["id"]) == theirs
+    ours = server.read("Patient", study.patient(2)["id"])
+    report = study.load(server, manifest, [groups[0], group(2, 2.5, "female")], leave=["Patient"])
+    assert (report.created.total(), report.updated) == (0, {"Observation": 1})
+    assert server.read("Patient", study.patient(2)["id"]) == ours

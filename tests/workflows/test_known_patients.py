@@ -62,3 +62,16 @@ def test_never_leaves_the_patient_as_it_is(tmp_path: Path, target: NdjsonFolder)
 def test_without_either_every_patient_is_written(tmp_path: Path, target: NdjsonFolder) -> None:
     assert len(run(tmp_path, target, "").issues) == 0
     assert len(list(target.resources("Patient"))) == 2
+
+
+def test_if_missing_creates_the_patients_that_are_not_there_and_leaves_the_others(
+    tmp_path: Path, target: NdjsonFolder
+) -> None:
+    before = (tmp_path / "out" / "Patient.ndjson").read_bytes()
+    result = run(tmp_path, target, ", create: if-missing")
+    assert list(result.issues) == []
+    assert (result.counts["Patient created"], result.counts["Patient unchanged"]) == (1, 1)
+    assert (tmp_path / "out" / "Patient.ndjson").read_bytes().count(b"\n") == 2
+    assert before in (tmp_path / "out" / "Patient.ndjson").read_bytes()
+    assert [made["valueQuantity"]["value"] for made in target.resources("Observation")] == [60, 70]
+    assert "Patient created" not in run(tmp_path, target, ", create: if-missing").counts

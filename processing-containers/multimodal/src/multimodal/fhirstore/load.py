@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from shutil import copyfile
 from typing import Literal
@@ -38,6 +38,7 @@ def load(
     dry_run: bool = False,
     deletes: Deletes = "keep",
     most_deletes: float = 0.2,
+    leave: Collection[str] = (),
     diff: Path | None = None,
     progress: Progress = silent,
 ) -> LoadReport:
@@ -68,6 +69,8 @@ def load(
         is taken away in any case.
     most_deletes : float
         Share of the earlier resources that may vanish at once; moves do not count.
+    leave : collection of str
+        Types whose resources are created where `target` has none, and left as they are where it has one.
     diff : Path, optional
         Gets a CSV file with each resource that is created, updated, refused, deleted, and in a dry run also each
         that is unchanged.
@@ -102,7 +105,7 @@ def load(
             plan = Plan(known, source=source, scope=scope)
             work = _Load(plan, known, target, source, scope, run, progress)
             try:
-                report = work.run(groups, deletes, most_deletes, dry_run)
+                report = work.run(groups, deletes, most_deletes, dry_run, leave)
                 if diff is not None:
                     work.tell(diff, unchanged=dry_run)
             finally:
@@ -129,11 +132,15 @@ class _Load:
         self._total = 0
         self._removed: list[Entry] = []
 
-    def run(self, groups: Iterable[Group], deletes: Deletes, most_deletes: float, dry_run: bool) -> LoadReport:
+    def run(
+        self, groups: Iterable[Group], deletes: Deletes, most_deletes: float, dry_run: bool, leave: Collection[str]
+    ) -> LoadReport:
         """Compare, then write unless it is a dry run."""
         report, plan = self._report, self._plan
         rebuilt = self._believe()
         plan.add(groups, self._progress)
+        for kind in leave:
+            plan.leave_existing(kind, self._target)
         report.refused.extend(plan.refused)
         report.warnings.extend(plan.warnings)
         report.unchanged = plan.counts("unchanged")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from multimodal.fhirstore.bodies import SHARED
 from multimodal.fhirstore.manifest import COLUMNS, UPSERT, Manifest
-from multimodal.fhirstore.writes import Write
+from multimodal.fhirstore.writes import Target, Write
 
 SCHEMA = """
 PRAGMA temp_store = FILE;
@@ -86,6 +86,24 @@ class Planned:
             (unchanged,),
         )
         return map(Change._make, found)
+
+    def leave_existing(self, kind: str, target: Target) -> None:
+        """Plan no write of those resources of a type that `target` has, whatever the input says of them."""
+        found = self._database.execute(
+            f"SELECT num, id, change FROM temp.planned WHERE type = ? AND {_CHANGED} ORDER BY num",  # noqa: S608
+            (kind,),
+        ).fetchall()
+        most = _AT_ONCE if target.order == "patient" else 40 * _AT_ONCE  # a folder is read as a whole each time
+        for start in range(0, len(found), most):
+            chunk = found[start : start + most]
+            there = target.read_many([(kind, key) for _, key, _ in chunk])
+            left = [(number, change) for number, key, change in chunk if (kind, key) in there]
+            self._database.executemany(
+                "UPDATE temp.planned SET change = 'unchanged' WHERE num = ?", [(number,) for number, _ in left]
+            )
+            for _, change in left:
+                self._counts[kind][change] -= 1
+                self._counts[kind]["unchanged"] += 1
 
     def created_with(self, contents: Collection[bytes]) -> dict[str, list[tuple[bytes, int | None]]]:
         """Return content and row of what is created with any of `contents`, by patient."""

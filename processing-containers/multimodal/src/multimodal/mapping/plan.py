@@ -223,7 +223,8 @@ class Subject:
     Parameters
     ----------
     create : {"always", "if-missing", "never"}
-        Whether Patients are written; with ``never`` the rows only refer to them.
+        Whether Patients are written; with ``if-missing`` only those that the target lacks, with ``never`` the rows
+        only refer to them.
     image_column, image_system : str
         The column with the DICOM Patient ID, where that is not `column`, and its identifier system: the Patient is then
         the one that scans name so, with both identifiers.

@@ -125,6 +125,7 @@ def import_clinical(
                 report = load(
                     groups, target, manifest, source=mapping.id, run=run_id, dry_run=dry_run,
                     deletes=cast(Deletes, mapping.deletes), most_deletes=most_deletes, diff=diff, progress=progress,
+                    leave=["Patient"] if mapping.subject.create == "if-missing" else (),
                 )  # fmt: skip
                 if not report.total and not report.unchanged:
                     told.loaded(report)
