@@ -37,12 +37,15 @@ class Conf:
         What the user filled in, with the form's defaults for what was left out.
     backend_form : mapping
         ``selectedFilesAndFolders``: keys picked in the project's bucket.
+    username : str
+        Who started the run, where the host says so.
     """
 
     project_form: Mapping[str, Any] = field(default_factory=dict)
     data_form: Mapping[str, Any] = field(default_factory=dict)
     workflow_form: Mapping[str, Any] = field(default_factory=dict)
     backend_form: Mapping[str, Any] = field(default_factory=dict)
+    username: str = ""
 
     @property
     def project(self) -> str:
@@ -119,8 +122,9 @@ def _known_keys(dag_id: str, definition: Mapping[str, Any]) -> tuple[list[str], 
 def _checked(content: dict[str, Any], dag_id: str, file: Path) -> Conf:
     parts = {name: _part(content, name, file) for name in ("project_form", "data_form", "backend_form")}
     form_name = "workflow_form" if "workflow_form" in content else "form_data"  # its name up to Kaapana 0.4
-    form = _held_to_schema(_part(content, form_name, file), dag_id, file)
-    return Conf(workflow_form=form, **parts)
+    given = _part(content, form_name, file)
+    form = _held_to_schema(given, dag_id, file)
+    return Conf(workflow_form=form, username=str(given.get("username") or ""), **parts)
 
 
 def _part(content: Mapping[str, Any], name: str, file: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.tables.redcap_api import describe_project
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store
+from multimodal.workflows.airflow_api import describe_airflow
 
 
 def check_store(store: Store) -> str:
@@ -26,7 +27,7 @@ def check_store(store: Store) -> str:
     """
     checks = {
         "dicomweb": _dicomweb, "fhir": _fhir, "opensearch": _opensearch, "redcap": describe_project, "folder": _folder,
-        "s3": _s3,
+        "s3": _s3, "airflow": describe_airflow,
     }  # fmt: skip
     return checks[store.kind](store)
 
