@@ -181,9 +181,9 @@ def test_two_identifier_systems_are_suspected_when_nobody_matches(
 @pytest.mark.parametrize(
     ("scan", "told", "warned"),
     [
-        ({"PatientSex": "M"}, {}, "P1: sex is female in the table and M in the scan"),
+        ({"PatientSex": "M"}, {}, "sex is female in the table and M in the scan"),
         ({"PatientSex": "F"}, {}, ""),
-        ({"PatientAge": "070Y"}, {"birth_date": "1964-03-15"}, "P1: age is 60.0 in the table and 70 in the scan"),
+        ({"PatientAge": "070Y"}, {"birth_date": "1964-03-15"}, "age is 60.0 in the table and 70 in the scan"),
         ({"PatientAge": "060Y"}, {"birth_date": "1964-03-15"}, ""),
     ],
 )
@@ -198,7 +198,8 @@ def test_demographics_that_differ_are_warnings(
 ) -> None:
     send(dicom, tmp_path, "P1", **scan)
     clinical(target, tmp_path, row("P1", **told))  # type: ignore[arg-type]
-    assert list(join().warnings) == ([warned] if warned else [])
+    whom = PatientRef(SYSTEM, "P1").reference
+    assert list(join().warnings) == ([f"{whom}: {warned}"] if warned else [])
 
 
 def test_the_last_of_several_values_stands(

@@ -7,7 +7,7 @@ import pytest
 from multimodal.mapping import load_mapping
 from multimodal.model.issues import Issue
 from multimodal.tables.dictionary import Dictionary, Field
-from multimodal.workflows.masking import MASK, Masking, masking_of
+from multimodal.workflows.masking import MASK, Masking, masking_of, without_patient_ids
 
 MAPPING = """\
 fhirmap: 1
@@ -80,3 +80,22 @@ def test_values_of_an_identifying_column_are_one() -> None:
     assert Masking(frozenset({"pid"})).values(values) == {
         "pid": {"text": {MASK: 5}}, "sex": {"inexact": {"x": 1}},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "issue",
+    [
+        Issue("J101", "no series of Patient/p0 in the index", record="LUNG1-001"),
+        Issue("J102", "2 series of LUNG1-001 without clinical data", record="LUNG1-001"),
+        Issue("S101", "who issued 'LUNG1-001' is not known", record="1.2.3", column="PatientID", value="LUNG1-001"),
+    ],
+)
+def test_what_a_join_or_a_sync_prints_names_no_patient_id(issue: Issue) -> None:
+    shown = without_patient_ids(issue)
+    assert "LUNG1-001" not in f"{shown.record}{shown.value}{shown.message}"
+    assert (shown.code, MASK in (shown.record, shown.value)) == (issue.code, True)
+
+
+def test_what_a_join_prints_of_a_series_is_as_it_is() -> None:
+    issue = Issue("J201", "refused", record="1.2.3", value="4")
+    assert without_patient_ids(issue) == issue

@@ -207,10 +207,11 @@ class _Join:
         seen: set[tuple[str, str]] = set()
         for document in documents:
             person = self.person(document)
-            for what, line in _differences(document, person, self.age_tolerance) if person else ():
-                if (document.patient, what) not in seen:
-                    seen.add((document.patient, what))
-                    self.warnings.append(f"{document.patient}: {line}")
+            ref = self.patients.ref(document)
+            for what, line in _differences(document, person, self.age_tolerance) if person and ref else ():
+                if ref and (ref.id, what) not in seen:
+                    seen.add((ref.id, what))
+                    self.warnings.append(f"{ref.reference}: {line}")  # logs name no Patient ID
 
     def unmatched(self, documents: Iterable[_Document]) -> Iterator[Issue]:
         """Yield what one side has and the other lacks."""
@@ -223,10 +224,11 @@ class _Join:
                 scanned[ref.id].append(document)
         for key, person in sorted(self.clinical.people.items(), key=lambda one: one[1].name):
             if key not in scanned:
-                yield _issue(IssueCode.PATIENT_WITHOUT_SERIES, "no series of this patient in the index", person.name)
+                message = f"no series of Patient/{key} in the index"
+                yield _issue(IssueCode.PATIENT_WITHOUT_SERIES, message, person.name)
         for key, series in sorted(scanned.items(), key=lambda one: one[1][0].patient):
             if key not in self.clinical.people:
-                message = f"{len(series)} series without clinical data"
+                message = f"{len(series)} series of Patient/{key} without clinical data"
                 yield _issue(IssueCode.SERIES_WITHOUT_CLINICAL, message, series[0].patient)
 
 

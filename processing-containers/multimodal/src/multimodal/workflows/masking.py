@@ -21,6 +21,9 @@ _SHORTEST = 3  # a shorter value stands in many words of a message: only its quo
 _QUOTED = re.compile(r"'[^']*'")
 # The value of these is the text of a whole row.
 _OF_ROWS = frozenset({IssueCode.RAGGED_ROW.code})
+# The record of these is a Patient ID, and the value of this column is one.
+_OF_PATIENTS = frozenset({IssueCode.PATIENT_WITHOUT_SERIES.code, IssueCode.SERIES_WITHOUT_CLINICAL.code})
+_PATIENT_ID = "PatientID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,15 @@ class Masking:
 
     def _hides(self, column: str) -> bool:
         return column in self.columns or any(part in self.columns for part in column.split(", "))
+
+
+def without_patient_ids(issue: Issue) -> Issue:
+    """Return an issue about images or their join as a log may show it."""
+    if issue.code in _OF_PATIENTS:
+        return replace(issue, record=MASK, message=_without(issue.message, [issue.record]))
+    if issue.column == _PATIENT_ID and issue.value:
+        return replace(issue, value=MASK, message=_without(issue.message, [issue.value]))
+    return issue
 
 
 def masking_of(mapping: ClinicalMapping, dictionaries: Iterable[Dictionary] = ()) -> Masking:
