@@ -45,7 +45,7 @@ class PartialFile:
     Parameters
     ----------
     behind : Behind
-        Hashes while the next bytes come in; a task put there after the last `write` finds `sha256` complete.
+        Hashes while the next bytes come in; what follows the last `write` is to be put there too.
     """
 
     def __init__(self, path: str, behind: Behind) -> None:
@@ -70,25 +70,25 @@ class PartialFile:
         self._blocks.append(block)
         self._unhashed += length
         if self._unhashed >= _BLOCK:
-            self._hash_behind()
+            blocks, self._blocks, self._unhashed = self._blocks, [], 0
+            self._behind.put(partial(self._hash, blocks))
 
     def close(self) -> None:
         """End the file; what was written may still have to be hashed."""
         os.close(self._file)
-        if self._blocks:
-            self._hash_behind()
-
-    def _hash_behind(self) -> None:
-        blocks, self._blocks, self._unhashed = self._blocks, [], 0
-        self._behind.put(partial(self._hash, blocks))
 
     def _hash(self, blocks: list[bytes | memoryview]) -> None:
         for block in blocks:
             self._digest.update(block)
 
+    def settle(self) -> None:
+        """Hash what is left, and let go of it: many files may wait for their names."""
+        self._hash(self._blocks)
+        self._blocks, self.start = [], b""
+
     @property
     def sha256(self) -> str:
-        """Of all that was written."""
+        """Of all that was written, once it is settled."""
         return self._digest.hexdigest()
 
 
@@ -164,7 +164,7 @@ class SeriesFolder:
         except NotWholeError:
             os.unlink(part.path)
             raise
-        part.start = b""  # many of them may wait for their names
+        part.settle()
         return header
 
     def name(self, part: PartialFile, header: Header, allowed: frozenset[str] | None, time: datetime | None) -> None:

@@ -45,7 +45,7 @@ __all__ = [
 
 RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-_BLOCK = 1 << 17
+_BLOCK = 1 << 17  # of larger ones, partly filled, each is new memory to malloc: the time goes into page faults
 _SLOWEST_BYTES_PER_SECOND = 16_000
 _LONGEST_WAIT = 30.0
 
