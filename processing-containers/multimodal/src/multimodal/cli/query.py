@@ -12,6 +12,7 @@ import click
 from multimodal.bucket import open_bucket
 from multimodal.cli.ends import bucket_option, errors_option, tell
 from multimodal.cli.options import project_option, stores_option
+from multimodal.cli.show import show
 from multimodal.dicomweb import DicomWeb, open_dicomweb
 from multimodal.fhirstore import FhirServer
 from multimodal.host.progress import ShownProgress
@@ -22,7 +23,7 @@ from multimodal.model.exit_codes import ExitCode
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Stores, load_stores
 from multimodal.workflows.external_series import Selection
-from multimodal.workflows.import_dicomweb import Reference, import_by_reference
+from multimodal.workflows.import_dicomweb import Reference, count_series, import_by_reference
 
 _COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDescription")
 
@@ -32,8 +33,12 @@ _COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDe
 @click.option("--patient", help="Only this Patient ID; * and ? stand for other signs.")
 @click.option("--study", help="Only this Study Instance UID.")
 @click.option("--date", help="Only studies of this day or span, e.g. 20240101-20241231.")
-@click.option("--modality", help="Only this modality, e.g. CT.")
+@click.option("--modality", help="Only this modality, e.g. CT; of IDC's index several by comma.")
 @click.option("--series", "series_uids", multiple=True, help="Only this Series Instance UID; may be repeated.")
+@click.option("--collection", "collections", multiple=True, help="Only this collection of IDC; may be repeated.")
+@click.option("--analysis-result", "results", multiple=True, help="Only of this analysis of IDC's; none: originals.")
+@click.option("--only-licence", "licences", multiple=True, help="Only series under this licence, by IDC's index.")
+@click.option("--dry-run", is_flag=True, help="Only say how many series, instances and bytes there are.")
 @click.option("--all", "everything", is_flag=True, help="All series of the store.")
 @click.option("--register", is_flag=True, help="Write a document for each series into the index, by reference.")
 @click.option("--complete", is_flag=True, help="With --register: documents of the instances, and thumbnails.")
@@ -47,14 +52,18 @@ _COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDe
 @project_option
 def command(
     store_name: str, patient: str | None, study: str | None, date: str | None, modality: str | None,
-    series_uids: tuple[str, ...], everything: bool, register: bool, complete: bool, dataset: str, licence: str,
+    series_uids: tuple[str, ...], collections: tuple[str, ...], results: tuple[str, ...], licences: tuple[str, ...],
+    dry_run: bool, everything: bool, register: bool, complete: bool, dataset: str, licence: str,
     fhir: str, index: str, bucket: str, errors_file: Path | None, stores_file: Path | None, project: str,
 ) -> int:  # fmt: skip
     """List the series of a store, or register them by reference: the images stay there, the index says where."""
     filters = {"PatientID": patient, "StudyInstanceUID": study, "StudyDate": date, "Modality": modality}
-    selection = Selection({key: value for key, value in filters.items() if value}, series_uids, everything)
+    asked = {key: value for key, value in filters.items() if value}
+    selection = Selection(asked, series_uids, everything, collections, licences, results)
     stores = load_stores(stores_file, project=project)
     with open_dicomweb(stores.get(store_name, "dicomweb")) as dicom:
+        if dry_run:
+            return show(count_series(dicom, selection))
         if not register:
             return _listed(dicom, selection)
         reference = Reference(Arrival(datetime.now(UTC), project, dataset), licence, complete)

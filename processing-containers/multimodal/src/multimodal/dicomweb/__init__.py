@@ -7,6 +7,10 @@ from multimodal.dicomweb.errors import (
     SeriesNotFoundError,
     UnexpectedAnswerError,
 )
+from multimodal.dicomweb.idc_index import Totals
+from multimodal.dicomweb.idc_query import IndexQuery
+from multimodal.dicomweb.idc_search import IndexedDicomWeb
+from multimodal.dicomweb.idc_series import IndexedSeries
 from multimodal.dicomweb.probe import Finding
 from multimodal.dicomweb.removal import remove_series
 from multimodal.dicomweb.retrieve import PulledInstance, PullReport
@@ -18,11 +22,15 @@ __all__ = [
     "FailedInstance",
     "Finding",
     "IncompleteSeriesError",
+    "IndexQuery",
+    "IndexedDicomWeb",
+    "IndexedSeries",
     "PullReport",
     "PulledInstance",
     "PushReport",
     "QueryRefusedError",
     "SeriesNotFoundError",
+    "Totals",
     "UnexpectedAnswerError",
     "is_meant_as_dicom",
     "open_dicomweb",

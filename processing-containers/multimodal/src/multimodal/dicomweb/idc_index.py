@@ -38,13 +38,15 @@ class Totals:
 
     Parameters
     ----------
+    bytes : int or None
+        None where nobody knows.
     modalities, licences, collections : Counter of str
         Series of each.
     """
 
     series: int = 0
     instances: int = 0
-    bytes: int = 0
+    bytes: int | None = 0
     modalities: Counter[str] = field(default_factory=Counter)
     licences: Counter[str] = field(default_factory=Counter)
     collections: Counter[str] = field(default_factory=Counter)
@@ -54,7 +56,8 @@ class Totals:
         kinds = {f"{name} series": number for name, number in sorted(self.modalities.items())}
         licences = {f"series under {name or 'no licence'}": number for name, number in sorted(self.licences.items())}
         return {
-            "series found": self.series, "instances": self.instances, "bytes": self.bytes, **kinds, **licences,
+            "series found": self.series, "instances": self.instances,
+            **({} if self.bytes is None else {"bytes": self.bytes}), **kinds, **licences,
         }  # fmt: skip
 
 

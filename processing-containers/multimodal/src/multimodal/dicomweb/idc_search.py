@@ -35,10 +35,13 @@ class IndexedDicomWeb(DicomWeb):
         self.index = index
         self._of_study: dict[str, list[IndexedSeries]] = {}
         self._of_series: dict[str, IndexedSeries] = {}
+        self._current: IndexedSeries | None = None  # most questions are about the series that was found last
 
     def find(self, query: IndexQuery) -> Iterator[IndexedSeries]:
         """Yield the series that a query means; raises as `IdcIndex.series` does."""
-        return self.index.series(query)
+        for series in self.index.series(query):
+            self._current = series
+            yield series
 
     def totals(self, query: IndexQuery) -> Totals:
         """Count the series that a query means, their instances and bytes."""
@@ -97,6 +100,8 @@ class IndexedDicomWeb(DicomWeb):
         SeriesNotFoundError
             If it has none such.
         """
+        if self._current is not None and self._current.series_uid == series_uid:
+            return self._current
         found = self._of_series.get(series_uid) or next(self.find(IndexQuery(series_uids=[series_uid])), None)
         if found is None:
             raise SeriesNotFoundError(self.store.name, series_uid)

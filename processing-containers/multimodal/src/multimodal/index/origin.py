@@ -13,6 +13,11 @@ from typing import Any
 TITLE = "00020016 SourceApplicationEntityTitle_keyword"
 ADDRESS = "00020026 SourcePresentationAddress_keyword"
 LICENCE = "00000000 Licence_keyword"
+# Of a series that a public index lists: to whose patients it belongs, what it was made for, and in which state it is.
+COLLECTION = "00000000 Collection_keyword"
+ANALYSIS_RESULT = "00000000 AnalysisResult_keyword"
+SOURCE_DOI = "00000000 SourceDoi_keyword"
+REVISION = "00000000 SeriesRevision_keyword"
 # Only a document made of an instance names one.
 _INSTANCE = "00080018 SOPInstanceUID_keyword"
 _TITLE_LENGTH = 16
@@ -22,6 +27,12 @@ def origin_fields(store: str, licence: str = "") -> dict[str, str]:
     """Return what a document says of the store that its series lies in, and under which licence it may be used."""
     found = {TITLE: store[:_TITLE_LENGTH], ADDRESS: store}
     return {**found, LICENCE: licence} if licence else found
+
+
+def listed_fields(*, collection: str, analysis_result: str, source_doi: str, revision: str) -> dict[str, str]:
+    """Return what a document says of a series beyond its attributes, where a public index lists it."""
+    told = {COLLECTION: collection, ANALYSIS_RESULT: analysis_result, SOURCE_DOI: source_doi, REVISION: revision}
+    return {key: value for key, value in told.items() if value}
 
 
 def store_of(document: Mapping[str, Any]) -> str:
@@ -34,4 +45,4 @@ def is_complete(document: Mapping[str, Any]) -> bool:
     return _INSTANCE in document
 
 
-ORIGIN_FIELDS = (ADDRESS, _INSTANCE)
+ORIGIN_FIELDS = (ADDRESS, _INSTANCE, COLLECTION, REVISION)

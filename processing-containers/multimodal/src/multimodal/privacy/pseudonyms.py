@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 from hashlib import sha256
+from typing import Self
 
 from multimodal.privacy.keys import PrivacyKey
 
@@ -33,6 +34,12 @@ class Pseudonyms:
     def __init__(self, key: PrivacyKey, system: str) -> None:
         self._key = key.content
         self._system = system
+
+    def of_system(self, system: str) -> Self:
+        """Return the pseudonyms of the identifiers of another system, with the same key."""
+        other = type(self).__new__(type(self))
+        other._key, other._system = self._key, system
+        return other
 
     @property
     def system(self) -> str:

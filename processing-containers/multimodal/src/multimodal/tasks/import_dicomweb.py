@@ -13,12 +13,18 @@ from multimodal.model.results import Status, WorkflowResult
 from multimodal.tasks.fetch_external import selection
 from multimodal.transport.session import HttpSession
 from multimodal.workflows.datasets import PlatformDatasets
-from multimodal.workflows.import_dicomweb import Reference, import_by_reference
+from multimodal.workflows.import_dicomweb import Reference, count_series, import_by_reference
 
 
 def run(context: TaskContext) -> WorkflowResult:
-    """Write documents and ImagingStudies of the selected series; with copies there is nothing to register."""
+    """Write documents and ImagingStudies of the selected series; with copies there is nothing to register.
+
+    With ``dry_run``, in either mode, it is only said how much the selection is.
+    """
     form = context.form
+    if form.get("dry_run"):
+        with open_dicomweb(context.stores.get(form["store"], "dicomweb")) as dicom:
+            return count_series(dicom, selection(context))
     if form["mode"] != "reference":
         return WorkflowResult(Status.NOTHING)
     backend = context.settings.get("KAAPANA_BACKEND_URL")

@@ -34,6 +34,7 @@ def pull_series(
     IncompleteSeriesError
         If one of them is not whole, after the others were fetched; a rerun fetches only what is missing.
     """
+    dicom.prepare(series_uids=series_uids)
     counts: Counter[str] = Counter()
     issues: list[Issue] = []
     incomplete: list[IncompleteSeriesError] = []

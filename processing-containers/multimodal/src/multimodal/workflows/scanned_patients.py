@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import quote
 
 from multimodal.model.references import PatientRef
 from multimodal.privacy.dates import shifted
@@ -13,6 +14,7 @@ from multimodal.privacy.pseudonyms import SECURITY, Pseudonyms
 from multimodal.resources.serialised import Serialised
 from multimodal.transport.stores import Store
 
+_ISSUER = "{issuer}"
 _DATES = ("started", "effectiveDateTime")
 
 
@@ -48,6 +50,22 @@ class ScannedPatients:
             return cls(store.patient_system)
         pseudonyms = Pseudonyms(read_key(store.pseudonym_key_env), store.patient_system)
         return cls(store.patient_system, pseudonyms, store.date_shift_days)
+
+    def issued_by(self, issuer: str) -> ScannedPatients | None:
+        """Return the patients of one issuer of Patient IDs; None where it has to be known and is not.
+
+        Notes
+        -----
+        It has to be where the store's ``patient_system`` has ``{issuer}`` in it: then the same Patient ID of two
+        issuers, e.g. two collections of IDC, means two patients.
+        """
+        if _ISSUER not in self.system:
+            return self
+        if not issuer:
+            return None
+        system = self.system.replace(_ISSUER, quote(issuer, safe=""))
+        pseudonyms = self.pseudonyms.of_system(system) if self.pseudonyms is not None else None
+        return replace(self, system=system, pseudonyms=pseudonyms)
 
     def ref(self, patient_id: str) -> PatientRef:
         """Return the Patient of a Patient ID."""

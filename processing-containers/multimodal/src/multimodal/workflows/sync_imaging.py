@@ -24,6 +24,7 @@ from multimodal.workflows.scanned_patients import ScannedPatients
 
 SOURCE = "sync-imaging"
 INTERNAL = "pacs"
+_NO_ISSUER = "nobody says who issued its Patient ID, which the store's patient_system needs for {issuer}"
 _STUDY_FIELDS = (
     "PatientID", "StudyDate", "StudyTime", "TimezoneOffsetFromUTC",
     "StudyDescription",
@@ -102,10 +103,14 @@ def source_of(store: Store) -> str:
 
 
 def _found(dicom: DicomWeb, filters: Mapping[str, str] | None, study_uids: Sequence[str] | None) -> Iterator[DicomJson]:
+    # Some stores refuse a search for the sake of one attribute that they do not know.
+    fields = (*_STUDY_FIELDS, "IssuerOfPatientID") if "{issuer}" in dicom.store.patient_system else _STUDY_FIELDS
     if study_uids is None:
-        yield from dicom.studies(filters, _STUDY_FIELDS)
+        yield from dicom.studies(filters, fields)
+    else:
+        dicom.prepare(study_uids=study_uids)
     for uid in dict.fromkeys(study_uids or ()):
-        yield from dicom.studies({**(filters or {}), "StudyInstanceUID": uid}, _STUDY_FIELDS)
+        yield from dicom.studies({**(filters or {}), "StudyInstanceUID": uid}, fields)
 
 
 def _studies_of_one_patient(found: Iterable[DicomJson], issues: list[Issue]) -> list[DicomJson]:
@@ -160,14 +165,19 @@ def _resources(dicom: DicomWeb, scanned: ScannedPatients, study: DicomJson, uid:
     instances = {
         series_uid: list(dicom.instances(uid, series_uid, fields=_INSTANCE_FIELDS))
         for one in series
-        if text(one, "Modality") in MODALITIES_WITH_INSTANCES and (series_uid := text(one, "SeriesInstanceUID"))
+        if dicom.lists_instances
+        and text(one, "Modality") in MODALITIES_WITH_INSTANCES
+        and (series_uid := text(one, "SeriesInstanceUID"))
     }
     patient_id = text(study, "PatientID")
-    patient = scanned.ref(patient_id)
+    patients_of_issuer = scanned.issued_by(text(study, "IssuerOfPatientID"))
+    if patients_of_issuer is None:
+        return _issue(IssueCode.STUDY_WITHOUT_PATIENT, _NO_ISSUER, uid, value=patient_id)
+    patient = patients_of_issuer.ref(patient_id)
     # A folder on disk has no address at which others could call it.
     endpoint = endpoint_reference(dicom.store.name, dicom.store.url) if dicom.store.url else None
     made = [imaging_patient(patient), imaging_study(study, series, patient, instances, endpoint)]
-    return [scanned.told(patient_id, resource) for resource in made]
+    return [patients_of_issuer.told(patient_id, resource) for resource in made]
 
 
 def _with_zone(series: DicomJson, study: DicomJson) -> Mapping[str, Any]:
