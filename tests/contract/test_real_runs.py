@@ -110,12 +110,6 @@ def test_join_metadata(home: AirflowHome, scan: dict[str, str], stores_file: Pat
     assert [key for key in document if key.startswith("00000000 Radiomics")]
 
 
-def test_a_second_extraction_sends_nothing(home: AirflowHome, scan: dict[str, str]) -> None:
-    run = run_dag("extract-radiomics", {"identifiers": [scan["mask"]]}, home)
-    assert run.tasks["extract-radiomics"] == "success"
-    assert run.result_of("extract-radiomics")["counts"].get("resources sent", 0) == 0
-
-
 def test_a_series_that_does_not_exist_fails_with_one_line(home: AirflowHome) -> None:
     run = run_dag("extract-radiomics", {"identifiers": ["2.25.404"]}, home)
     assert run.state == "failed"

@@ -9,7 +9,7 @@ import pytest
 
 from multimodal.bucket import NotInBucketError, UnsafeKeyError
 from multimodal.host.context import TaskContext, make_context
-from multimodal.host.picked import all_mappings, fetch_picked, find_mapping, remember_mapping
+from multimodal.host.picked import all_mappings, fetch_picked, find_mapping, find_profile, remember_mapping
 from multimodal.model.errors import ConfigurationError
 
 Picks = Callable[..., TaskContext]
@@ -114,3 +114,14 @@ def test_a_mapping_picked_elsewhere_is_remembered(picks: Picks, scratch: Path, t
     remember_mapping(context, mapping)
     later = tmp_path / "later"
     assert [file.name for file in all_mappings(picks(), later)] == ["registry.yaml", "own.yaml", "lung.yaml"]
+
+
+def test_a_profile_of_the_project_comes_first_and_another_is_a_shipped_ones_name(picks: Picks, scratch: Path) -> None:
+    context = picks()
+    context.bucket.write("radiomics-profiles/ours.yaml", b"radiomics: 1")
+    for name in ("ours", "ours.yaml"):
+        assert find_profile(context, name, scratch) == scratch / "radiomics-profiles/ours.yaml"
+    assert (scratch / "radiomics-profiles/ours.yaml").read_bytes() == b"radiomics: 1"
+    assert find_profile(context, "ibsi-ct", scratch) == "ibsi-ct"
+    with pytest.raises(ConfigurationError, match="expected a name"):
+        find_profile(context, "../secrets", scratch)

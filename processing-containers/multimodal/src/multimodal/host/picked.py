@@ -1,4 +1,4 @@
-"""What the user picked or named, as files of this machine: tables of the bucket, mapping files."""
+"""What the user picked or named, as files of this machine: tables of the bucket, mapping files, profiles."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.model.schema_words import did_you_mean
 
 IN_BUCKET = "fhir-mappings/"
+PROFILES = "radiomics-profiles/"
 REMEMBERED = "state/mappings/"
 IN_IMAGE = Path("/opt/multimodal/mappings")
 # src/multimodal/host -> the repository, where the package is installed from a checkout; else no such folder
@@ -72,6 +73,26 @@ def find_mapping(context: TaskContext, name: str, folder: Path) -> Path:
         f"no mapping named {stem!r}; there are: {', '.join(known) or 'none'}{did_you_mean(stem, known)}; "
         f"looked in {', '.join(_looked_in(context))}; set MULTIMODAL_MAPPINGS to the folder of the mapping files"
     )
+
+
+def find_profile(context: TaskContext, name: str, folder: Path) -> str | Path:
+    """Return the file of the radiomics profile `name` if it is one of the project's own, else the name itself.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a file of the bucket is copied to.
+
+    Raises
+    ------
+    ConfigurationError
+        If `name` is no plain name.
+    """
+    stem = name.removesuffix(".yaml")
+    if not _MAPPING_NAME.fullmatch(stem):
+        raise ConfigurationError(f"profile: expected a name, not {name[:80]!r}")
+    key = f"{PROFILES}{stem}.yaml"
+    return _fetch(context, key, folder) if context.bucket.exists(key) else stem
 
 
 def remember_mapping(context: TaskContext, mapping: Path) -> None:

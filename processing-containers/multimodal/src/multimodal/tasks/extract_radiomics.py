@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 from multimodal.dicomweb import open_dicomweb
 from multimodal.fhirstore import FhirServer
 from multimodal.host.context import TaskContext
+from multimodal.host.picked import find_profile
 from multimodal.imaging import Reading
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.results import Status, WorkflowResult
-from multimodal.radiomics import DEFAULT_PROFILE, load_profile
+from multimodal.radiomics import DEFAULT_PROFILE, Profile, load_profile
 from multimodal.transport.session import HttpSession
 from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiomics
 from multimodal.workflows.scanned_patients import ScannedPatients
@@ -32,7 +35,7 @@ def run(context: TaskContext) -> WorkflowResult:
         session = closing.enter_context(HttpSession(context.stores.get("clinical", "fhir")))
         result = extract_radiomics(
             [pair for pair in pairs if pair.image.is_dir()],
-            profile=load_profile(context.form.get("profile") or DEFAULT_PROFILE),
+            profile=_profile(context),
             out_dir=context.out_dir,
             fhir=FhirServer(session),
             bucket=context.bucket,
@@ -47,6 +50,13 @@ def run(context: TaskContext) -> WorkflowResult:
         return result
     issues = [_without_images(uid) for uid in lost]
     return replace(result, status=Status.PARTIAL, issues=[*result.issues, *issues])
+
+
+def _profile(context: TaskContext) -> Profile:
+    """Return the settings that the form names: a file of the project's own, or one that is shipped."""
+    name = str(context.form.get("profile") or DEFAULT_PROFILE)
+    with tempfile.TemporaryDirectory() as folder:
+        return load_profile(find_profile(context, name, Path(folder)))
 
 
 def _without_images(series_uid: str) -> Issue:
