@@ -14,6 +14,7 @@ from multimodal.terminology.unit_kinds import different_kinds
 
 UCUM = "http://unitsofmeasure.org"
 _LONGEST = 40
+_PH = "pH_value"
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _SIGNS = str.maketrans("µμ²³·×", "uu23.x")
 _POWER = re.compile("10([⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
@@ -81,9 +82,15 @@ def _whatever_case() -> dict[str, Unit | None]:
 @cache
 def _registry() -> Any:
     # Loaded only when a unit outside the data file is met: it costs about a second.
+    from pint import get_application_registry
     from ucumvert import PintUcumRegistry
 
-    return PintUcumRegistry()
+    registry = PintUcumRegistry()
+    # ucumvert (0.3) calls [pH] by this name but defines no such unit; it parses with the registry of the application.
+    for one in (registry, get_application_registry()):
+        if _PH not in one:
+            one.define(f"{_PH} = []")
+    return registry
 
 
 @cache
