@@ -13,7 +13,7 @@ from multimodal.bucket import open_bucket
 from multimodal.cli.ends import bucket_option, errors_option, tell
 from multimodal.cli.options import project_option, stores_option
 from multimodal.cli.show import show
-from multimodal.dicomweb import DicomWeb, open_dicomweb
+from multimodal.dicomweb import DicomWeb, Totals, open_dicomweb
 from multimodal.fhirstore import FhirServer
 from multimodal.host.progress import ShownProgress
 from multimodal.index.documents import Arrival
@@ -66,6 +66,8 @@ def command(
             return show(count_series(dicom, selection))
         if not register:
             return _listed(dicom, selection)
+        if collections or licences or results:
+            click.echo(selection.totals(dicom).line(), err=True)
         reference = Reference(Arrival(datetime.now(UTC), project, dataset), licence, complete)
         return _registered(dicom, selection, stores, (index, bucket, fhir), reference, errors_file)
 
@@ -73,16 +75,20 @@ def command(
 def _listed(dicom: DicomWeb, selection: Selection) -> int:
     """Print a line for each series, tab-separated, then how many there are to standard error."""
     modalities: Counter[str] = Counter()
-    instances = 0
+    instances = size = 0
+    known = False
     click.echo("\t".join((*_COLUMNS, "Instances")))
-    for series in selection.find(dicom):
+    for found in selection.found(dicom):
+        series = found.dataset
         count = whole_number(series, "NumberOfSeriesRelatedInstances")
         instances += count or 0
+        size += found.listed.bytes if found.listed is not None else 0
+        known |= found.listed is not None
         modalities[text(series, "Modality") or "?"] += 1
         cells = (" ".join(text(series, keyword).split()) for keyword in _COLUMNS)
         click.echo("\t".join((*cells, "" if count is None else str(count))))
-    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(modalities.items()))
-    click.echo(f"{modalities.total()} series ({kinds or 'none'}), {instances} instances", err=True)
+    totals = Totals(modalities.total(), instances, size if known else None, modalities)
+    click.echo(totals.line(), err=True)
     return int(ExitCode.DONE if modalities else ExitCode.NOTHING)
 
 

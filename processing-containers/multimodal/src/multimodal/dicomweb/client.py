@@ -73,6 +73,7 @@ class DicomWeb:
     """
 
     lists_instances = True  # whether a search of instances answers without fetching them
+    has_endpoint = True  # whether others can call it at its address as a DICOMweb service
 
     def __init__(self, store: Store, profile: Profile, session: HttpSession) -> None:
         self.store = store

@@ -38,7 +38,9 @@ OBJECTS = ".objects.jsonl"
 
 
 class IdcBuckets(IndexedDicomWeb):
-    """The series of IDC in the buckets of Amazon's or Google's public data programmes."""
+    """The series of IDC in the buckets of Amazon's public data programme."""
+
+    has_endpoint = False
 
     def __init__(self, store: Store, profile: Profile, session: HttpSession, index: IdcIndex) -> None:
         super().__init__(store, profile, session, index)

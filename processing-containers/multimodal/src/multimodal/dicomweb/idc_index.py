@@ -51,6 +51,12 @@ class Totals:
     licences: Counter[str] = field(default_factory=Counter)
     collections: Counter[str] = field(default_factory=Counter)
 
+    def line(self) -> str:
+        """Return the totals in one line for a person."""
+        kinds = ", ".join(f"{number} {kind or '?'}" for kind, number in sorted(self.modalities.items()))
+        size = "" if self.bytes is None else f", {self.bytes / 1e9:,.1f} GB"
+        return f"{self.series} series ({kinds or 'none'}), {self.instances} instances{size}"
+
     def counts(self) -> dict[str, int]:
         """Return the totals by name, as a report shows them."""
         kinds = {f"{name} series": number for name, number in sorted(self.modalities.items())}

@@ -170,6 +170,8 @@ class _Registration:
         """Yield the documents that are not there yet, and note what has to be completed."""
         for done, found in enumerate(selection.found(self.dicom), start=1):
             self.counts["series found"] += 1
+            if found.listed is not None:
+                self.counts["bytes"] += found.listed.bytes
             self.progress("series", done)
             uid = text(found.dataset, "SeriesInstanceUID")
             try:

@@ -79,7 +79,8 @@ def sync_imaging(
     groups = _groups(dicom, ScannedPatients.of(dicom.store), studies, issues, counts, progress)
     # First and by itself: a server refuses a study that refers to an Endpoint it does not have yet.
     store = dicom.store
-    told = [Group([dicomweb_endpoint(store.name, store.url)], origin=f"store {store.name}")] if store.url else []
+    named = _has_endpoint(dicom)
+    told = [Group([dicomweb_endpoint(store.name, store.url)], origin=f"store {store.name}")] if named else []
     endpoint = load_into(fhir, bucket, told, source=f"{source_of(store)}-endpoint")
     report = load_into(fhir, bucket, groups, source=source_of(store))
     issues += [*endpoint.refused, *report.refused]
@@ -174,10 +175,14 @@ def _resources(dicom: DicomWeb, scanned: ScannedPatients, study: DicomJson, uid:
     if patients_of_issuer is None:
         return _issue(IssueCode.STUDY_WITHOUT_PATIENT, _NO_ISSUER, uid, value=patient_id)
     patient = patients_of_issuer.ref(patient_id)
-    # A folder on disk has no address at which others could call it.
-    endpoint = endpoint_reference(dicom.store.name, dicom.store.url) if dicom.store.url else None
+    endpoint = endpoint_reference(dicom.store.name, dicom.store.url) if _has_endpoint(dicom) else None
     made = [imaging_patient(patient), imaging_study(study, series, patient, instances, endpoint)]
     return [patients_of_issuer.told(patient_id, resource) for resource in made]
+
+
+def _has_endpoint(dicom: DicomWeb) -> bool:
+    """Say whether others could call the store: a folder on disk has no address, a bucket is no DICOMweb service."""
+    return bool(dicom.store.url) and dicom.has_endpoint
 
 
 def _with_zone(series: DicomJson, study: DicomJson) -> Mapping[str, Any]:
