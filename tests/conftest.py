@@ -19,7 +19,8 @@ import pytest
 from local.guard import guard
 from local.install import MissingProgramError
 from local.stack import Stack
-from multimodal.transport.stores import Store, Stores
+from multimodal.transport.stores import Auth, Store, Stores
+from tests.fakes.object_server import KEY, SECRET, ObjectServer
 
 ROOT = Path(__file__).parents[1]
 SHARED = "MULTIMODAL_TEST_STACK"
@@ -135,6 +136,23 @@ def opensearch(running_servers: RunningServers) -> Store:
 def stores_file(running_servers: RunningServers, orthanc: Store, hapi: Store, opensearch: Store) -> Path:
     """The stores file of all three servers and a bucket folder: pacs, clinical, search, bucket."""
     return running_servers.stack.write_stores()
+
+
+@pytest.fixture(scope="session")
+def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
+    """An S3 server: MinIO where it is installed, else moto."""
+    with ObjectServer(tmp_path_factory.mktemp("objects")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_store(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The store `bucket`, of kind s3, with a new and empty bucket."""
+    monkeypatch.setenv("S3_KEY", KEY)
+    monkeypatch.setenv("S3_SECRET", SECRET)
+    auth = Auth("keys", "S3_SECRET", "env", user_reference="S3_KEY")
+    name = object_server.new_bucket()
+    return Store("bucket", "s3", url=object_server.url, bucket=name, auth=auth, attempts=2, timeout=10.0)
 
 
 @pytest.fixture(scope="session")

@@ -151,9 +151,9 @@ def test_another_kind_of_server_is_told(store: Store, kind: str) -> None:
             open_bucket(other).read("a")
         with pytest.raises(RemoteError, match="as no object store does"):
             Objects(other).put_if("a", b"", "")
-    with HttpServer(answer(200, b"<html>please <br> log in</html>", Content_Type="text/html")) as server:
-        with pytest.raises(RemoteError, match="as no object store does"):
-            list(open_bucket(replace(store, url=server.url)).list())
+    page = answer(200, b"<html>please <br> log in</html>", Content_Type="text/html")
+    with HttpServer(page) as server, pytest.raises(RemoteError, match="as no object store does"):
+        list(open_bucket(replace(store, url=server.url)).list())
 
 
 def test_an_address_with_a_path_is_refused(store: Store) -> None:
@@ -173,6 +173,7 @@ def test_the_check_of_a_store_lists_and_writes(store: Store) -> None:
 # Working copies
 
 
+@pytest.mark.usefixtures("terms")
 def test_a_working_copy_does_not_go_over_anothers_change(store: Store) -> None:
     bucket, other = S3Bucket(store), S3Bucket(store)
     with pytest.raises(ChangedMeanwhileError, match=r"another run changed state/m.sqlite meanwhile"):

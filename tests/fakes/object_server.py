@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Self
 
 import requests
+from minio import Minio
 
 from local.servers import free_port
 
@@ -55,9 +57,15 @@ class ObjectServer:
         self._process.wait()
         self._log.close()
 
+    def new_bucket(self) -> str:
+        """Make a bucket, and return its name."""
+        name = f"project-{uuid.uuid4().hex[:12]}"
+        Minio(self.url.removeprefix("http://"), KEY, SECRET, secure=False).make_bucket(name)
+        return name
+
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        alive = "/minio/health/ready" if self.minio else "/moto-api/"
+        alive = "/minio/health/cluster" if self.minio else "/moto-api/"
         while True:
             assert self._process.poll() is None, Path(self._log.name).read_text("utf-8", "replace")[-2000:]
             try:

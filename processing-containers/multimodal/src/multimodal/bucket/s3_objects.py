@@ -158,9 +158,16 @@ class Objects:
 
             if self.knows_conditions():
                 return bool(self._put(key, body, md5, etag))
-            if self.find(key).etag != etag:
+            if self._etag_of(key) != etag:
                 return False
             return bool(self._put(key, body, md5))
+
+    def _etag_of(self, key: str) -> str:
+        try:
+            with self.errors(key):
+                return self.client.stat_object(self.store.bucket, key).etag or _NO_ETAG
+        except NotInBucketError:
+            return ""
 
     def knows_conditions(self) -> bool:
         """Ask the server, once, for two writes that it has to refuse; what it does not know it would carry out."""
