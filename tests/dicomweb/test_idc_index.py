@@ -57,6 +57,7 @@ def numbers(index: IdcIndex, query: IndexQuery) -> list[int]:
         (IndexQuery(filters={"StudyDate": "20090101-20101231"}), [3]),
         (IndexQuery(filters={"SeriesDescription": "*4"}), [4]),
         (IndexQuery(study_uids=[ROWS[1]["StudyInstanceUID"]]), [2]),
+        (IndexQuery(["brain"], ["SEG"]), []),  # there are some elsewhere: none, and no slip
         (IndexQuery(["brain"], series_uids=[ROWS[0]["SeriesInstanceUID"]]), []),
         (IndexQuery(series_uids=[ROWS[0]["SeriesInstanceUID"], ROWS[4]["SeriesInstanceUID"]]), [1, 5]),
     ],
@@ -94,6 +95,7 @@ def test_a_row_tells_attributes_and_what_they_do_not_say(index: IdcIndex) -> Non
     [
         (IndexQuery(["lung_on"]), "collection_id", ("lung_one",)),
         (IndexQuery(["lung_one", "liver"]), "collection_id", ()),
+        (IndexQuery(["brain"], ["MR"]), "Modality", ()),
         (IndexQuery(["lung_one"], licences=["CC-BY 4.0"]), "license_short_name", ("CC BY 4.0",)),
         (IndexQuery(analysis_results=["segmentd"]), "analysis_result_id", ("segmented",)),
     ],

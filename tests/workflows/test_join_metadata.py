@@ -13,7 +13,7 @@ from multimodal.bucket import FolderBucket
 from multimodal.dicomweb import DicomWeb
 from multimodal.fhirstore import Group, NdjsonFolder, load
 from multimodal.index.errors import IndexRefusedError
-from multimodal.index.origin import origin_fields
+from multimodal.index.origin import COLLECTION, origin_fields
 from multimodal.index.series_index import SERIES_KEY, SeriesIndex
 from multimodal.mapping import load_mapping
 from multimodal.model.ids import resource_id
@@ -341,3 +341,18 @@ def test_a_patient_id_of_another_store_is_another_patient(
     assert [line for line in result.warnings if "store unknown" in line] == [
         "1 series lie in store unknown, which the stores file does not name: whose is not known"
     ]
+
+
+def test_a_patient_id_of_another_collection_is_another_patient(dicom: DicomWeb, index: SeriesIndex) -> None:
+    lung, brain = ({COLLECTION: name, "00100021 IssuerofPatientID_keyword": "TCIA"} for name in ("lung", "brain"))
+    told = {"1.2.1": lung, "1.2.2": brain, "1.2.3": {"00100021 IssuerofPatientID_keyword": "a b"}, "1.2.4": {}}
+    index.ensure()
+    index.create(
+        (uid, {SERIES_KEY: uid, "00100020 PatientID_keyword": "A1", **origin_fields("idc"), **more})
+        for uid, more in told.items()
+    )
+    entry = {"kind": "dicomweb", "url": "http://h", "profile": "idc-s3", "patient_system": "urn:idc:{issuer}"}
+    origins = _Origins(dicom.store, Stores({"idc": entry}))
+    found = {uid: origins.ref(_Document(uid, content)) for uid, content in index.scan()}
+    systems = {"1.2.1": "urn:idc:lung", "1.2.2": "urn:idc:brain", "1.2.3": "urn:idc:a%20b"}
+    assert found == {**{uid: PatientRef(system, "A1") for uid, system in systems.items()}, "1.2.4": None}

@@ -1,5 +1,7 @@
 """Scans of a store with pseudonyms meet the table's rows in one pseudonymous Patient."""
 
+import dataclasses
+
 import pytest
 
 from multimodal.model.references import PatientRef
@@ -53,3 +55,16 @@ def test_store_without_pseudonyms_tells_all() -> None:
 def test_missing_key_stops_before_anything_is_read() -> None:
     with pytest.raises(PrivacyKeyError, match="STUDY_KEY"):
         ScannedPatients.of(Stores({"pacs": ENTRY}).get("pacs"))
+
+
+def test_pseudonyms_of_two_issuers_differ(store: Store) -> None:
+    patients = ScannedPatients.of(dataclasses.replace(store, patient_system="urn:idc:{issuer}"))
+    expected = Pseudonyms(PrivacyKey(KEY.encode()), "urn:idc:lung")
+    lung, brain = patients.issued_by("lung"), patients.issued_by("brain")
+    assert lung is not None
+    assert brain is not None
+    assert lung.ref("P-1") == PatientRef("urn:idc:lung:pseudonym", expected.patient("P-1")) != brain.ref("P-1")
+    assert lung.told("P-1", STUDY)["started"] != STUDY["started"]
+    assert patients.issued_by("") is None
+    plain = ScannedPatients.of(store)
+    assert plain.issued_by("") is plain.issued_by("lung") is plain

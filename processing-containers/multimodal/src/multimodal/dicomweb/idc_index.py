@@ -144,7 +144,16 @@ class IdcIndex:
             if rows.size:
                 yield batch, rows
         for condition in conditions:
-            condition.check_met(self._origin)
+            if condition.has_unmet:
+                condition.check_names(self._distinct(condition.column), self._origin)
+
+    def _distinct(self, column: str) -> set[str]:
+        """Return all values of a column that has few."""
+        found: set[str] = set()
+        for batch in self._batches([column]):
+            values = _values(batch.column(0), np.unique(_codes(batch.column(0))))
+            found.update(value for value in values if value is not None)
+        return found
 
     def _batches(self, columns: Sequence[str]) -> Iterator[Any]:
         coded = [name for name in columns if name not in _DISTINCT and name not in NUMBERS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from multimodal.dicomweb.errors import QueryRefusedError
@@ -45,9 +45,14 @@ class Condition:
             self._known[value] = self._wanted(value)
         return self._known[value]
 
-    def check_met(self, origin: str) -> None:
-        """Raise `UnknownValueError` for a name that no value of the whole column is: a slip is no empty selection."""
-        there = {_plain(value): value for value in self._known if value is not None}
+    @property
+    def has_unmet(self) -> bool:
+        """Whether a name was asked for that no value looked at so far is."""
+        return not {_plain(value) for value in self._known if value is not None} >= set(self._names.values())
+
+    def check_names(self, values: Iterable[str], origin: str) -> None:
+        """Raise `UnknownValueError` for a name that none of `values`, all of the column, is: a slip is not "none"."""
+        there = {_plain(value): value for value in values}
         for asked, name in self._names.items():
             if name not in there:
                 near = [there[one] for one in difflib.get_close_matches(name, there, n=3)]
