@@ -96,3 +96,15 @@ def test_where_to_must_be_said(study: SmallStudy) -> None:
     done = multimodal(study.table, "--mapping", study.mapping)
     assert done.returncode == 2
     assert "--to DIR or --store NAME" in done.stderr
+
+
+def test_what_the_folder_lost_is_found_with_verify(study: SmallStudy, tmp_path: Path) -> None:
+    file = tmp_path / "out/Observation.ndjson"
+    arguments = (study.table, "--mapping", study.mapping, "--to", tmp_path / "out")
+    assert multimodal(*arguments).returncode == 0
+    whole = file.read_bytes()
+    file.write_bytes(b"".join(whole.splitlines(keepends=True)[1:]))
+    assert "stored again" not in multimodal(*arguments).stdout
+    found = multimodal(*arguments, "--verify")
+    assert "1 were gone from" in found.stdout
+    assert file.read_bytes() == whole

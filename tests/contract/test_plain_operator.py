@@ -49,7 +49,7 @@ def test_params_become_the_conf_of_kaapana(with_probe: Home) -> None:
     assert (run.state, run.tasks) == ("success", {"import-clinical": "success", "join-metadata": "success"})
     given = seen(run.folder, "import-clinical")
     assert given["arguments"] == ["task"]
-    off = dict.fromkeys(("dry_run", "force_deletes", "validate_every"), False)
+    off = dict.fromkeys(("dry_run", "force_deletes", "validate_every", "verify"), False)
     assert given["conf"]["workflow_form"] == {"mapping": "registry", **off}
     assert given["conf"]["backend_form"] == {"selectedFilesAndFolders": ["tables/a.csv"]}
     assert given["conf"]["project_form"]["name"] == "default"

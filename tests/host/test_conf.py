@@ -34,7 +34,7 @@ def test_texts_are_unescaped_once_and_everywhere(conf: Any) -> None:
     assert found.project == "demo"
 
 
-DEFAULTS = {"dry_run": False, "force_deletes": False, "validate_every": False}
+DEFAULTS = {"dry_run": False, "force_deletes": False, "validate_every": False, "verify": False}
 
 
 def test_defaults_of_the_form_and_of_a_missing_file(conf: Any, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_a_refused_key_is_told_what_is_accepted_pickers_too(conf: Any) -> None:
         conf(workflow_form={"fles": ["tables/a.csv"]})
     assert raised.value.problem == (
         "form key 'fles' is refused: the form of import-clinical has mapping, dry_run, force_deletes, "
-        "validate_every, undo_run; plain Airflow also has files "
+        "validate_every, verify, undo_run; plain Airflow also has files "
         "(in conf.json backend_form.selectedFilesAndFolders); did you mean 'files'?"
     )
     with pytest.raises(ConfigurationError, match=r"profile, .*; plain Airflow also has identifiers .*; did you mean"):

@@ -126,7 +126,7 @@ def test_by_hand_no_variable_is_needed(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     context = make_context("import-clinical", {})
     assert context.out_dir == tmp_path / "multimodal-run" / "import-clinical"
-    assert context.form == {"dry_run": False, "force_deletes": False, "validate_every": False}
+    assert context.form == {"dry_run": False, "force_deletes": False, "validate_every": False, "verify": False}
     with pytest.raises(ConfigurationError, match="no such file"):
         make_context("import-clinical", {}, conf_file=tmp_path / "none.json")
 

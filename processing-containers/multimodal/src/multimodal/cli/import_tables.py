@@ -61,6 +61,12 @@ class _Ends:
     help="Put the first resource of each shape through the fhir.resources model, or every one (slow).",
 )
 @click.option(
+    "--verify",
+    is_flag=True,
+    help="Look on the server for each resource of earlier imports first: what is gone, or was changed there, is stored "
+    "again. Without it only a few of them are looked at.",
+)
+@click.option(
     "--wait",
     type=click.FloatRange(0),
     default=180.0,
@@ -125,6 +131,7 @@ def _import(
     force_deletes: bool,
     processes: int,
     validate: Literal["shape", "every"],
+    verify: bool,
     wait: float,
     progress: ShownProgress,
 ) -> int:
@@ -134,7 +141,7 @@ def _import(
         result = import_clinical(
             files, mapping, target=ends.target, bucket=ends.state, report_dir=report_dir, run_id=run_id,
             dry_run=dry_run, most_deletes=1.0 if force_deletes else MOST_DELETES, processes=processes,
-            validate=validate, wait=wait, stores=ends.stores, progress=progress,
+            validate=validate, verify=verify, wait=wait, stores=ends.stores, progress=progress,
         )  # fmt: skip
     except DataRefusedError:
         click.echo(f"reports in {reports}")

@@ -20,6 +20,7 @@ from multimodal.fhirstore.rebuild import rebuild
 from multimodal.fhirstore.removal import Remover
 from multimodal.fhirstore.report import Group, LoadReport
 from multimodal.fhirstore.shared import merger
+from multimodal.fhirstore.verify import Verified, verify
 from multimodal.fhirstore.writes import Outcome, Target, Write
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.progress import Progress, silent
@@ -39,6 +40,7 @@ def load(
     deletes: Deletes = "keep",
     most_deletes: float = 0.2,
     leave: Collection[str] = (),
+    verified: bool = False,
     diff: Path | None = None,
     progress: Progress = silent,
 ) -> LoadReport:
@@ -71,6 +73,9 @@ def load(
         Share of the earlier resources that may vanish at once; moves do not count.
     leave : collection of str
         Types whose resources are created where `target` has none, and left as they are where it has one.
+    verified : bool
+        Look at each resource of earlier loads first (see `verify`): what is gone from `target`, or was changed there,
+        and is in `groups`, is stored again. Without it only a few are looked at.
     diff : Path, optional
         Gets a CSV file with each resource that is created, updated, refused, deleted, and in a dry run also each
         that is unchanged.
@@ -105,6 +110,7 @@ def load(
             plan = Plan(known, source=source, scope=scope)
             work = _Load(plan, known, target, source, scope, run, progress)
             try:
+                work.believe(verified=verified)
                 report = work.run(groups, deletes, most_deletes, dry_run, leave)
                 if diff is not None:
                     work.tell(diff, unchanged=dry_run)
@@ -131,14 +137,16 @@ class _Load:
         self._stored = 0
         self._total = 0
         self._removed: list[Entry] = []
+        self._rebuilt = False
+        self._verified: Verified | None = None
 
     def run(
         self, groups: Iterable[Group], deletes: Deletes, most_deletes: float, dry_run: bool, leave: Collection[str]
     ) -> LoadReport:
         """Compare, then write unless it is a dry run."""
         report, plan = self._report, self._plan
-        rebuilt = self._believe()
         plan.add(groups, self._progress)
+        self._tell_verified()
         for kind in leave:
             plan.leave_existing(kind, self._target)
         report.refused.extend(plan.refused)
@@ -151,7 +159,7 @@ class _Load:
             report.deleted.update(entry.resource_type for entry in self._removed)
             return report
         self._total = plan.counts("created").total() + plan.counts("updated").total()
-        if self._total or self._removed or rebuilt:
+        if self._total or self._removed or self._rebuilt:
             self._known.mark("loading", self._run)
             self._known.begin(self._run)
             if self._killed:
@@ -169,21 +177,39 @@ class _Load:
             lines.writerows(self._plan.changes(unchanged=unchanged))
             lines.writerows(removed)
 
-    def _believe(self) -> bool:
-        """Rebuild the manifest from the target where it cannot be believed; say whether it was."""
+    def believe(self, *, verified: bool = False) -> None:
+        """Rebuild the manifest from the target where it cannot be believed, or look at all that it says."""
         if not self._known.complete:
             rebuild(self._known, self._target, self._source, self._progress)
-            return True
+            self._rebuilt = True
+            return
         samples = self._known.samples()
-        if not samples or not self._target.lacks(samples):
-            return False
-        self._known.clear()
-        rebuild(self._known, self._target, self._source, self._progress)
+        if samples and verified:
+            self._verified = verify(self._known, self._target, self._source, self._progress)
+            self._rebuilt = bool(self._verified.gone or self._verified.changed)
+        elif samples and self._target.lacks(samples):
+            self._known.clear()
+            rebuild(self._known, self._target, self._source, self._progress)
+            self._report.warnings.append(
+                f"{self._target.name} lacks resources of earlier loads (was it emptied or set back?); "
+                "what it has was looked up anew, and what it lacks is stored again"
+            )
+            self._rebuilt = True
+
+    def _tell_verified(self) -> None:
+        if self._verified is None:
+            return
+        looked_at, gone, changed = self._verified
+        told = f"all {looked_at} resources of earlier loads were looked at"
+        if not (gone or changed):
+            self._report.warnings.append(f"{told}: {self._target.name} has them as they were stored")
+            return
+        left = self._plan.gone_for_good()
+        lost = f"; {left} of them are not in the input and stay gone" if left else ""
         self._report.warnings.append(
-            f"{self._target.name} lacks resources of earlier loads (was it emptied or set back?); "
-            "what it has was looked up anew, and what it lacks is stored again"
+            f"{told}: {gone} were gone from {self._target.name}, {changed} were changed there; "
+            f"what the input has of them is stored again{lost}"
         )
-        return True
 
     def _gone(self, deletes: Deletes, most_deletes: float) -> tuple[list[Move], list[Entry]]:
         """Return what moved to another patient, and what is to be removed besides; count what is kept."""

@@ -105,6 +105,14 @@ class Planned:
                 self._counts[kind][change] -= 1
                 self._counts[kind]["unchanged"] += 1
 
+    def gone_for_good(self) -> int:
+        """Return how many of the resources that `verify` found gone this load does not store again."""
+        found: int = self._database.execute(
+            "SELECT count(*) FROM temp.gone g WHERE NOT EXISTS (SELECT 1 FROM temp.planned p"
+            " WHERE p.type = g.type AND p.id = g.id AND p.change = 'created')"
+        ).fetchone()[0]
+        return found
+
     def created_with(self, contents: Collection[bytes]) -> dict[str, list[tuple[bytes, int | None]]]:
         """Return content and row of what is created with any of `contents`, by patient."""
         self._database.execute("CREATE TEMP TABLE IF NOT EXISTS sought (content BLOB PRIMARY KEY) WITHOUT ROWID")

@@ -46,7 +46,7 @@ def rebuild(manifest: Manifest, target: Target, source: str, progress: Progress 
     while resources := list(islice(found, _RECORDED_AT_ONCE)):
         names = [(resource["resourceType"], resource["id"]) for resource in resources]
         database.executemany("INSERT OR IGNORE INTO temp.found VALUES (?, ?)", names)
-        manifest.record(_changed(manifest, resources, source))
+        manifest.record(differing(manifest, resources, source))
         done += len(resources)
         progress("resources of earlier loads found", done)
     lost = "NOT EXISTS (SELECT 1 FROM temp.found f WHERE f.type = resource.type AND f.id = resource.id)"
@@ -56,7 +56,7 @@ def rebuild(manifest: Manifest, target: Target, source: str, progress: Progress 
     manifest.begin("")
 
 
-def _changed(manifest: Manifest, resources: Sequence[Mapping[str, Any]], source: str) -> Iterator[Entry]:
+def differing(manifest: Manifest, resources: Sequence[Mapping[str, Any]], source: str) -> Iterator[Entry]:
     """Yield the entries of what is not on the target as the manifest says."""
     for resource in resources:
         known = manifest.get(resource["resourceType"], resource["id"])

@@ -58,7 +58,7 @@ def _import(context: TaskContext, tables: list[Path], mapping: Path) -> Workflow
             dry_run=bool(context.form.get("dry_run")),
             most_deletes=1.0 if context.form.get("force_deletes") else MOST_DELETES,
             validate="every" if context.form.get("validate_every") else "shape",
-            wait=_WAIT, stores=context.stores, progress=context.progress,
+            verify=bool(context.form.get("verify")), wait=_WAIT, stores=context.stores, progress=context.progress,
         )  # fmt: skip
 
 

@@ -41,12 +41,12 @@ def bring_back(bucket: Bucket, key: str, run: str) -> None:
 
 def _runs(bucket: Bucket, key: str) -> list[str]:
     """Return the ids of the imports, the latest last."""
-    name = f"{_folder(key)}/runs"
+    name = f"{_folder(key)}.runs"
     return bucket.read(name).decode().split("\n") if bucket.exists(name) else []
 
 
 def _write_runs(bucket: Bucket, key: str, runs: list[str]) -> None:
-    name = f"{_folder(key)}/runs"
+    name = f"{_folder(key)}.runs"
     if runs:
         bucket.write(name, "\n".join(runs).encode())
     else:

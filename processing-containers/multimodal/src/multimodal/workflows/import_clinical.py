@@ -51,6 +51,7 @@ def import_clinical(
     most_deletes: float = MOST_DELETES,
     processes: int = 1,
     validate: Literal["shape", "every"] = "shape",
+    verify: bool = False,
     wait: float = 0.0,
     stores: Stores | None = None,
     progress: Progress = silent,
@@ -79,6 +80,8 @@ def import_clinical(
         How many processes map rows.
     validate : {'shape', 'every'}
         Whether the fhir.resources model sees the first resource of each kind, or each (much slower).
+    verify : bool
+        Look on `target` for each resource of earlier imports first, and store again what is gone or was changed there.
     wait : float
         Seconds to wait for another import with this mapping.
     stores : Stores, optional
@@ -125,7 +128,7 @@ def import_clinical(
                 report = load(
                     groups, target, manifest, source=mapping.id, run=run_id, dry_run=dry_run,
                     deletes=cast(Deletes, mapping.deletes), most_deletes=most_deletes, diff=diff, progress=progress,
-                    leave=["Patient"] if mapping.subject.create == "if-missing" else (),
+                    verified=verify, leave=["Patient"] if mapping.subject.create == "if-missing" else (),
                 )  # fmt: skip
                 if not report.total and not report.unchanged:
                     told.loaded(report)
