@@ -1,7 +1,7 @@
 """DICOM Segmentation -> masks on a volume's grid.
 
-highdicom reads the object and decodes its frames; each frame is laid on the slice where its plane position lies,
-so that sparse, overlapping and disordered frames need no grid of their own.
+Each frame is laid on the slice where its plane position lies, so that sparse, overlapping and disordered frames need no
+grid of their own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import highdicom
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag, Tag
 
 from multimodal.imaging.errors import MaskError, MaskFault
 from multimodal.imaging.other_grid import OFF_GRID, Grid, UnevenGridError, grid_of, laid
@@ -30,10 +30,18 @@ from multimodal.imaging.rois import (
     cropped,
     usual_flags,
 )
+from multimodal.imaging.stored_frames import Decode, stored_frames
 from multimodal.imaging.volume import Volume
 from multimodal.model.ids import hash_uid
 
 SAME_DIRECTION = 1e-4
+# functional groups, by tag: of thousands of frames, keywords would be looked up again and again
+_POSITION, _ORIENTATION, _MEASURES, _SEGMENT = (
+    Tag(keyword)
+    for keyword in (
+        "PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence", "SegmentIdentificationSequence",
+    )
+)  # fmt: skip
 _USUAL = Reading()
 
 
@@ -97,12 +105,12 @@ def seg_rois(dataset: Dataset, file: Path, volume: Volume, reading: Reading = _U
             f"{volume.frame_of_reference or '(none)'}; choose the image it was drawn on",
         )
     try:
-        segmentation = highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
-        found = _frames(segmentation, file, volume, reading)
-        descriptions = list(segmentation.SegmentSequence)
+        decode = stored_frames(dataset)
+        found = _frames(dataset, file, volume, reading)
+        descriptions = list(dataset.SegmentSequence)
         # a label map's frame serves all segments: decoded once
-        labels = {one.index: segmentation.get_stored_frame(one.index) for one in found.frames if one.segment == 0}
-        source = _Source(segmentation, labels, reading.fraction)
+        labels = {one.index: decode(one.index) for one in found.frames if one.segment == 0}
+        source = _Source(decode, labels, _least(dataset, reading))
         drawn = {int(d.SegmentNumber): _segment(source, int(d.SegmentNumber), found, volume) for d in descriptions}
     except UnevenGridError as error:
         raise MaskError(file, MaskFault.GRID, f"its frames lie on no regular grid: {error}") from error
@@ -113,32 +121,34 @@ def seg_rois(dataset: Dataset, file: Path, volume: Volume, reading: Reading = _U
 
 @dataclass(frozen=True)
 class _Source:
-    """The object that frames are decoded from."""
+    """Where the voxels of frames come from."""
 
-    segmentation: Any
+    decode: Decode
     labels: Mapping[int, NDArray[Any]]
-    fraction: float
+    least: float  # the stored value from which on a voxel counts
 
     def voxels(self, frame: _Frame, number: int) -> NDArray[np.bool_]:
         """Return the voxels of segment `number` in one frame."""
         if frame.index in self.labels:
             return np.asarray(self.labels[frame.index] == number)
-        stored = self.segmentation.get_stored_frame(frame.index)
-        if self.segmentation.SegmentationType == "FRACTIONAL":
-            return np.asarray(stored >= self.fraction * int(self.segmentation.MaximumFractionalValue))
-        return np.asarray(stored != 0)
+        return np.asarray(self.decode(frame.index) >= self.least)
 
 
-def _frames(segmentation: Any, file: Path, volume: Volume, reading: Reading) -> _Frames:
+def _least(dataset: Dataset, reading: Reading) -> float:
+    if dataset.get("SegmentationType") == "FRACTIONAL":
+        return reading.fraction * int(dataset.MaximumFractionalValue)
+    return 1.0
+
+
+def _frames(dataset: Dataset, file: Path, volume: Volume, reading: Reading) -> _Frames:
     """Return the place of every frame, on the image's grid where they lie on it."""
-    shared = segmentation.SharedFunctionalGroupsSequence[0]
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    of_all = {macro: _macro(shared, macro) for macro in (_POSITION, _ORIENTATION, _MEASURES, _SEGMENT)}
     positions, segments, planes = [], [], []
-    for groups in segmentation.PerFrameFunctionalGroupsSequence:
-        orientation = _macro(groups, shared, "PlaneOrientationSequence")
-        measures = _macro(groups, shared, "PixelMeasuresSequence")
+    for groups in dataset.PerFrameFunctionalGroupsSequence:
+        position, orientation, measures, segment = (_macro(groups, macro) or own for macro, own in of_all.items())
         planes.append([float(v) for v in (*orientation.ImageOrientationPatient, *measures.PixelSpacing)])
-        positions.append([float(v) for v in _macro(groups, shared, "PlanePositionSequence").ImagePositionPatient])
-        segment = _macro(groups, shared, "SegmentIdentificationSequence")
+        positions.append([float(v) for v in position.ImagePositionPatient])
         segments.append(0 if segment is None else int(segment.ReferencedSegmentNumber))
     if not planes:
         return _Frames(())
@@ -153,8 +163,8 @@ def _frames(segmentation: Any, file: Path, volume: Volume, reading: Reading) -> 
         return _Frames(_numbered(nearest, segments))
     if np.abs(plane - plane[0]).max() > SAME_DIRECTION:
         raise UnevenGridError("they have several orientations or spacings")
-    grid, plane_numbers = grid_of(at, plane[0, :6], plane[0, 6:], _thickness(segmentation, shared))
-    size = (int(plane_numbers.max()) + 1, int(segmentation.Rows), int(segmentation.Columns))
+    grid, plane_numbers = grid_of(at, plane[0, :6], plane[0, 6:], _thickness(dataset, shared))
+    size = (int(plane_numbers.max()) + 1, int(dataset.Rows), int(dataset.Columns))
     exact = grid.coincides(volume, size)
     if not exact and not reading.resample:
         raise MaskError(
@@ -173,14 +183,16 @@ def _numbered(places: NDArray[np.float64], segments: Sequence[int]) -> tuple[_Fr
     )
 
 
-def _thickness(segmentation: Any, shared: Dataset) -> float:
-    measures = _macro(segmentation.PerFrameFunctionalGroupsSequence[0], shared, "PixelMeasuresSequence")
+def _thickness(dataset: Dataset, shared: Dataset) -> float:
+    measures = _macro(dataset.PerFrameFunctionalGroupsSequence[0], _MEASURES) or _macro(shared, _MEASURES)
     return float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
 
 
-def _macro(groups: Dataset, shared: Dataset, keyword: str) -> Any:
-    """Return a functional group of a frame, or the one that all frames share (PS3.3 C.7.6.16)."""
-    sequence = groups.get(keyword) or shared.get(keyword)
+def _macro(groups: Dataset, macro: BaseTag) -> Any:
+    """Return a functional group of a frame, or of all frames (PS3.3 C.7.6.16); None where there is none."""
+    if macro not in groups:
+        return None
+    sequence = groups[macro].value
     return sequence[0] if sequence else None
 
 
