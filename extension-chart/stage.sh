@@ -20,8 +20,8 @@ compile() {
     "$uv" pip compile pyproject.toml "$@" --quiet --constraint requirements.lock --python-version 3.11 \
         --python-platform linux --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 }
-compile >"$package/requirements.txt"
-compile --extra radiomics >"$radiomics/all.txt"
+compile --extra idc >"$package/requirements.txt"
+compile --extra idc --extra radiomics >"$radiomics/all.txt"
 # What the base image has already is left out: pip would else compile or fetch it anew.
 "$python" - "$package/requirements.txt" "$radiomics/all.txt" >"$radiomics/requirements.txt" <<'PYTHON'
 import re
