@@ -54,6 +54,7 @@ class DicomWebServer:
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.most_at_once = 0
+        self.held: dict[str, threading.Event | threading.Barrier] = {}  # series whose retrieval waits for it
         self._at_once = 0
         self._used: set[str] = set()
         self._lock = threading.Lock()
@@ -246,6 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _retrieve(self, uids: dict[str, str]) -> None:
         fake, faults, accept = self.fake, self.fake.faults, self.headers["Accept"]
+        if hold := fake.held.get(uids["series"]):
+            hold.wait(30.0)
         single = "instances" in uids
         first = min(fake.stored, default="")
         only_listed = faults & {"missing-instance", "instance-500"} or ("omitted-instance" in faults and not single)

@@ -42,6 +42,18 @@ def test_the_index_is_made_once_and_ours(index: SeriesIndex) -> None:
     assert index.owned is True
 
 
+def test_many_documents_come_with_few_calls(index: SeriesIndex) -> None:
+    uids = [f"1.2.{number}" for number in range(2001)]
+    index.create(document(uid, **{STAGE: "II"}) for uid in uids[::2])
+    calls: list[str] = []
+    index._session._session.hooks["response"].append(lambda answer, **_: calls.append(answer.request.path_url))
+    found = index.get_many(uids, (SERIES_KEY,))
+    assert found == {uid: {SERIES_KEY: uid} for uid in uids[::2]}
+    assert len(calls) == 3
+    assert index.get_many(uids[:1])[uids[0]] == document(uids[0], **{STAGE: "II"})[1]
+    assert index.get_many([]) == {}
+
+
 def test_an_index_of_the_platform_is_not_ours(index: SeriesIndex) -> None:
     store = dataclasses.replace(index.store, index=f"kaapana_{uuid.uuid4().hex}")
     requests.put(f"{store.url}/{store.index}", timeout=30).raise_for_status()

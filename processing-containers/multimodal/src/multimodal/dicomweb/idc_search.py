@@ -100,8 +100,9 @@ class IndexedDicomWeb(DicomWeb):
         SeriesNotFoundError
             If it has none such.
         """
-        if self._current is not None and self._current.series_uid == series_uid:
-            return self._current
+        current = self._current  # another thread may find the next
+        if current is not None and current.series_uid == series_uid:
+            return current
         found = self._of_series.get(series_uid) or next(self.find(IndexQuery(series_uids=[series_uid])), None)
         if found is None:
             raise SeriesNotFoundError(self.store.name, series_uid)

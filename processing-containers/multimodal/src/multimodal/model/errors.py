@@ -70,16 +70,26 @@ class RemoteError(MultimodalError):
     ----------
     series_uid : str
         The series that was to be fetched, where it was about one.
+    other_series : tuple of str
+        Further series that did not come in the same run.
     """
 
     exit_code = ExitCode.REMOTE
     series_uid: str = ""
+    other_series: tuple[str, ...] = ()
 
     def __init__(self, store: str, problem: str, *, status: int | None = None) -> None:
         self.store = store
         self.problem = problem
         self.status = status
         super().__init__(f"{store}: {problem}")
+
+    def __str__(self) -> str:
+        text, others = super().__str__(), self.other_series
+        if not others:
+            return text
+        first = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        return f"{text}; {len(others)} more series did not come: {first}"
 
 
 class InvalidUidError(DataRefusedError):

@@ -100,6 +100,7 @@ class HttpSession:
             self._session.verify = store.ca_file
         if store.proxy:
             self._session.proxies = {"http": store.proxy, "https": store.proxy}
+        self._closed = False
         self._token: Token | None = None
         self._token_headers = tuple(token_headers)
         self._log_in(services or TokenServices())
@@ -128,7 +129,8 @@ class HttpSession:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and write down what was spent of a budget."""
+        """Close all connections, and write down what was spent of a budget; calls of other threads fail."""
+        self._closed = True
         self._session.close()
         if self._budget is not None:
             self._budget.close()
@@ -168,6 +170,8 @@ RequestRefusedError, StoreFailedError
         attempts = self.store.attempts if repeatable else 1
         deadline = time.monotonic() + self.store.retry_seconds
         for attempt in range(1, attempts + 1):
+            if self._closed:
+                raise UnreachableError(self.store.name, "the run was ended")
             last = attempt == attempts
             try:
                 answer = self._sent(method, path, query, headers, data, stream, repeatable)
@@ -202,6 +206,8 @@ RequestRefusedError, StoreFailedError
                 waited += time.monotonic() - started
                 if not block:
                     return
+                if self._closed:
+                    raise BrokenAnswerError(self.store.name, f"the run was ended after {received} bytes of an answer")
                 received += len(block)
                 if self._budget is not None:
                     self._budget.received(len(block))

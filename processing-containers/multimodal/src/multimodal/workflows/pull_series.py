@@ -1,16 +1,73 @@
-"""DICOM series of a store -> verified files, a folder for each series."""
+"""DICOM series of a store -> verified files, a folder for each series; several series at once."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError
+from multimodal.dicomweb import DicomWeb, PullReport, SeriesNotFoundError
+from multimodal.model.errors import RemoteError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
+from multimodal.transport.errors import BudgetSpentError, CertificateError, UnreachableError
+
+# The next series would fare no better: those that were not begun are not asked for.
+_OF_THE_STORE = (UnreachableError, CertificateError, BudgetSpentError)
+_STATUS_OF_THE_STORE = frozenset({401, 429, 503})
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What became of series that were asked for, each list in the order in which they were.
+
+    Parameters
+    ----------
+    fetched : list of str
+        UIDs of those that are whole.
+    failed : list of RemoteError
+        Of those that are not.
+    not_asked : list of str
+        UIDs of those that were not begun, since the store had failed.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    fetched: list[str] = field(default_factory=list)
+    not_there: list[SeriesNotFoundError] = field(default_factory=list)
+    failed: list[RemoteError] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
+
+    def add(self, other: Pulled) -> None:
+        """Take in what became of other series."""
+        self.counts.update(other.counts)
+        self.fetched += other.fetched
+        self.not_there += other.not_there
+        self.failed += other.failed
+        self.not_asked += other.not_asked
+
+    def issues(self) -> list[Issue]:
+        """Return an issue for each series that its store does not have.
+
+        Raises
+        ------
+        RemoteError
+            Of the first that failed, with the UIDs of the others.
+        SeriesNotFoundError
+            If none of the series was found.
+        """
+        if self.failed:
+            first, *others = self.failed
+            first.other_series = (*(error.series_uid for error in others), *self.not_asked)
+            raise first
+        if self.not_there and not self.fetched:
+            raise self.not_there[0]
+        return [not_found(error.series_uid, str(error)) for error in self.not_there]
 
 
 def pull_series(
@@ -31,36 +88,123 @@ def pull_series(
     ------
     SeriesNotFoundError
         If it has none of them.
-    IncompleteSeriesError
-        If one of them is not whole, after the others were fetched; a rerun fetches only what is missing.
+    RemoteError
+        If one of them did not come, after the others were fetched; of several the first, with the UIDs of the others.
+        A rerun fetches only what is missing.
     """
-    dicom.prepare(series_uids=series_uids)
-    counts: Counter[str] = Counter()
-    issues: list[Issue] = []
-    incomplete: list[IncompleteSeriesError] = []
-    for number, uid in enumerate(series_uids, 1):
-        try:
-            report = dicom.pull(dicom.find_series(uid), folder_of(uid), progress=progress)
-        except SeriesNotFoundError as error:
-            if len(issues) == len(series_uids) - 1:
-                raise
-            issues.append(not_found(uid, str(error)))
-            continue
-        except IncompleteSeriesError as error:
-            incomplete.append(error)
-            continue
-        counts["series"] += 1
-        counts["instances"] += len(report.instances)
-        counts["instances there before"] += report.resumed
-        counts["bytes fetched"] += report.fetched_bytes
-        progress("series", number, len(series_uids))
-    if incomplete:
-        raise incomplete[0]
+    pulled = pull_each(dicom, series_uids, folder_of, progress=progress)
+    issues = pulled.issues()
     status = Status.NOTHING if not series_uids else Status.PARTIAL if issues else Status.DONE
-    return WorkflowResult(status, counts, issues=issues)
+    return WorkflowResult(status, pulled.counts, issues=issues)
+
+
+def pull_each(
+    dicom: DicomWeb,
+    series_uids: Sequence[str],
+    folder_of: Callable[[str], Path],
+    *,
+    progress: Progress = silent,
+) -> Pulled:
+    """Fetch series, as many at once as the store has connections, and say what became of each.
+
+    Parameters
+    ----------
+    folder_of : callable
+        Series of the same folder are fetched one after the other.
+    progress : Progress
+        Told of instances and series over all of them; never by two threads at once.
+
+    Notes
+    -----
+    A series that fails ends no other one. Any other error than that of a series or of the store, such as a disk that
+    is full, ends all: then, as when the caller is interrupted, the store's connections are closed.
+    """
+    uids = list(dict.fromkeys(series_uids))
+    if not uids:
+        return Pulled()
+    dicom.prepare(series_uids=uids)
+    of_folder: dict[Path, list[str]] = defaultdict(list)
+    for uid in uids:
+        of_folder[folder_of(uid)].append(uid)
+    pulls = _Pulls(dicom, len(uids), progress)
+    pulls.run(of_folder)
+    return pulls.outcome(uids)
 
 
 def not_found(series_uid: str, message: str) -> Issue:
     """Return the issue of a series that its store does not have."""
     code = IssueCode.SERIES_NOT_FOUND
     return Issue(code.code, message, record=series_uid, suggestion=code.suggestion)
+
+
+class _Pulls:
+    """The pulls of one store that are under way, and what became of those that ended."""
+
+    def __init__(self, dicom: DicomWeb, total: int, progress: Progress) -> None:
+        self._dicom = dicom
+        self._total = total
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._ended: dict[str, PullReport | SeriesNotFoundError | RemoteError] = {}
+        self._instances: Counter[str] = Counter()
+        self._all_instances = 0
+        self._store_failed = False
+
+    def run(self, of_folder: Mapping[Path, Sequence[str]]) -> None:
+        with ThreadPoolExecutor(min(self._dicom.store.connections, len(of_folder))) as pool:
+            calls = [pool.submit(self._into, folder, uids) for folder, uids in of_folder.items()]
+            try:
+                for call in as_completed(calls):
+                    call.result()
+            except BaseException:
+                self._dicom.close()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def outcome(self, uids: Sequence[str]) -> Pulled:
+        pulled = Pulled()
+        for uid in uids:
+            match self._ended.get(uid):
+                case None:
+                    pulled.not_asked.append(uid)
+                case PullReport() as report:
+                    pulled.fetched.append(uid)
+                    pulled.counts["series"] += 1
+                    pulled.counts["instances"] += len(report.instances)
+                    pulled.counts["instances there before"] += report.resumed
+                    pulled.counts["bytes fetched"] += report.fetched_bytes
+                case SeriesNotFoundError() as error:
+                    pulled.not_there.append(error)
+                case RemoteError() as error:
+                    pulled.failed.append(error)
+        return pulled
+
+    def _into(self, folder: Path, uids: Sequence[str]) -> None:
+        for uid in uids:
+            if self._store_failed:
+                return
+            ended: PullReport | SeriesNotFoundError | RemoteError
+            try:
+                ended = self._dicom.pull(self._dicom.find_series(uid), folder, progress=partial(self._tell, uid))
+            except SeriesNotFoundError as error:
+                ended = error
+            except RemoteError as error:
+                error.series_uid = uid
+                self._store_failed |= _is_of_the_store(error) or _is_of_the_store(error.__cause__)
+                ended = error
+            with self._lock:
+                self._ended[uid] = ended
+                self._progress("series", len(self._ended), self._total)
+
+    def _tell(self, uid: str, what: str, done: int, total: int | None = None) -> None:
+        """Pass on how many instances of all series are there; `total` is that of one series."""
+        with self._lock:
+            self._all_instances += done - self._instances[uid]
+            self._instances[uid] = done
+            self._progress(what, self._all_instances, total if self._total == 1 else None)
+
+
+def _is_of_the_store(error: BaseException | None) -> bool:
+    if isinstance(error, RemoteError) and error.status in _STATUS_OF_THE_STORE:
+        return True
+    return isinstance(error, _OF_THE_STORE)

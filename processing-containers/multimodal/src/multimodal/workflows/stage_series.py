@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from multimodal.bucket import open_bucket
-from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError, open_dicomweb
+from multimodal.dicomweb import DicomWeb, open_dicomweb
 from multimodal.index.errors import IndexMissingError
-from multimodal.index.origin import store_of
+from multimodal.index.origin import ORIGIN_FIELDS, store_of
 from multimodal.index.series_index import SeriesIndex
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.transport.stores import Stores
 from multimodal.workflows.completion import complete_staged
-from multimodal.workflows.pull_series import not_found, pull_series
+from multimodal.workflows.pull_series import Pulled, pull_each
 
 INTERNAL = "pacs"
 
@@ -34,10 +34,10 @@ def origins_of(stores: Stores, series_uids: Iterable[str]) -> dict[str, str]:
         return {}
     with SeriesIndex(stores.get("search", "opensearch")) as index:
         try:
-            found = {uid: store_of(index.get(uid) or {}) for uid in series_uids}
+            found = index.get_many(series_uids, ORIGIN_FIELDS)
         except IndexMissingError:
             return {}
-    return {uid: store for uid, store in found.items() if store}
+    return {uid: store for uid, document in found.items() if (store := store_of(document))}
 
 
 def stage_series(
@@ -64,8 +64,8 @@ def stage_series(
     ------
     SeriesNotFoundError
         If not one of them was found.
-    IncompleteSeriesError
-        If one of them is not whole, after those of all stores were fetched.
+    RemoteError
+        If one of them did not come, after those of all stores were fetched.
     UnknownStoreError
         If the stores file does not name the store that a series lies in; nothing is fetched then.
 
@@ -79,34 +79,20 @@ def stage_series(
     for uid in series_uids:
         of_store[origins.get(uid) or INTERNAL].append(uid)
     ends = {name: stores.get(name, "dicomweb") for name in of_store}
-    counts: Counter[str] = Counter()
+    pulled = Pulled()
     issues: list[Issue] = []
-    missing: list[SeriesNotFoundError] = []
-    incomplete: list[IncompleteSeriesError] = []
     for name, uids in of_store.items():
         with open_dicomweb(ends[name]) as dicom:
-            try:
-                result = pull_series(dicom, uids, folder_of, progress=progress)
-            except SeriesNotFoundError as error:
-                missing.append(error)
-                issues += [not_found(uid, f"{name} has no series {uid}") for uid in uids]
-                continue
-            except IncompleteSeriesError as error:
-                incomplete.append(error)
-                continue
+            of_one = pull_each(dicom, uids, folder_of, progress=progress)
             if name != INTERNAL:
-                completed = _complete(stores, dicom, uids, folder_of)
-                counts.update(completed.counts)
+                completed = _complete(stores, dicom, of_one.fetched, folder_of)
+                of_one.counts.update(completed.counts)
                 issues += completed.issues
-        counts.update(result.counts)
-        counts["series of other stores"] += 0 if name == INTERNAL else int(result.counts.get("series", 0))
-        issues += result.issues
-    if incomplete:
-        raise incomplete[0]
-    if missing and len(missing) == len(of_store):
-        raise missing[0]
+        of_one.counts["series of other stores"] = 0 if name == INTERNAL else len(of_one.fetched)
+        pulled.add(of_one)
+    issues = [*pulled.issues(), *issues]
     status = Status.NOTHING if not series_uids else Status.PARTIAL if issues else Status.DONE
-    return WorkflowResult(status, counts, issues=issues)
+    return WorkflowResult(status, pulled.counts, issues=issues)
 
 
 def _complete(stores: Stores, dicom: DicomWeb, uids: Iterable[str], folder_of: Callable[[str], Path]) -> WorkflowResult:
