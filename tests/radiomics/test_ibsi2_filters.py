@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_laplace, uniform_filter
 from multimodal.imaging import Roi, Volume
 from multimodal.radiomics import Profile, load_profile
 from multimodal.radiomics.engine import compute
+from multimodal.radiomics.ibsi.wavelets import response
 from tests.radiomics.conformance import DATA, ct_phantom
 from tests.radiomics.conftest import ellipsoid, roi_of
 
@@ -23,12 +24,22 @@ IMAGES: dict[str, Any] = {
     "1": "original",
     "2": {"filter": "mean", "support": 5},
     "3": {"filter": "log", "sigma": [1.5], "truncate": 4},
+    "6": {"filter": "wavelet", "wavelet": "db3", "level": 1, "rotation_invariant": True, "bands": ["LH", "LLH"]},
+    "7": {"filter": "wavelet", "wavelet": "db3", "level": 2, "rotation_invariant": True, "bands": ["HH", "HHH"]},
 }
 
 
 def profile_with(*images: Any, families: tuple[str, ...] = ("statistics",), **settings: Any) -> Profile:
     ibsi = load_profile("ibsi1-D")
     return replace(ibsi, settings={**ibsi.settings, "images": list(images), "families": list(families), **settings})
+
+
+def within(image: Any, dimensions: int) -> Any:
+    if image == "original":
+        return image
+    if "bands" in image:
+        return {**image, "bands": [band for band in image["bands"] if len(band) == dimensions]}
+    return {**image, "dimensions": dimensions}
 
 
 def references(configuration: str) -> Iterator[tuple[str, float, float]]:
@@ -38,12 +49,11 @@ def references(configuration: str) -> Iterator[tuple[str, float, float]]:
                 yield row["tag"], float(row["value"]), float(row["tolerance"])
 
 
-@pytest.mark.parametrize("configuration", ["1.A", "1.B", "2.A", "2.B", "3.A", "3.B"])
+@pytest.mark.parametrize("configuration", ["1.A", "1.B", "2.A", "2.B", "3.A", "3.B", "6.A", "6.B", "7.A", "7.B"])
 def test_the_reference_values(public_data: Path, tmp_path: Path, configuration: str) -> None:
     number, _, kind = configuration.partition(".")
-    image = IMAGES[number]
     profile = profile_with(
-        image if isinstance(image, str) else {**image, "dimensions": 2 if kind == "A" else 3},
+        within(IMAGES[number], 2 if kind == "A" else 3),
         resampling=None if kind == "A" else IN_SPACE,
         resegmentation={"range": [-1000, 400], "outliers": None},
     )
@@ -64,23 +74,27 @@ def test_the_part_around_a_region_is_enough(volume: Volume, centre: tuple[int, i
     profile = profile_with(
         {"filter": "mean", "support": 5, "dimensions": 3},
         {"filter": "log", "sigma": [1.0], "truncate": 4, "dimensions": 3},
+        {"filter": "wavelet", "wavelet": "coif1", "level": 2, "rotation_invariant": True, "bands": ["HLL", "HH"]},
         families=("statistics", "local-intensity"),
         resampling=None,
         resegmentation=None,
     )
+    array = volume.array.astype(np.float64)
     whole = {
-        "mean-5-3D": uniform_filter(volume.array.astype(np.float64), 5, mode="reflect"),
+        "wavelet-coif1-HLL-level-2-invariant-3D": response(array, "coif1", "HLL", 2, True),
+        "wavelet-coif1-HH-level-2-invariant-2D": response(array, "coif1", "HH", 2, True),
+        "mean-5-3D": uniform_filter(array, 5, mode="reflect"),
         "log-sigma-1-0-mm-3D": gaussian_laplace(
-            volume.array.astype(np.float64), [1 / step for step in volume.spacing], mode="reflect", truncate=4
+            array, [1 / step for step in volume.spacing], mode="reflect", truncate=4
         ),
     }
     found = {feature.name: feature.value for feature in compute(volume, roi, profile).features}
-    assert len(found) == 2 * 20
-    for name, response in whole.items():
+    assert len(found) == 4 * 20
+    for name, filtered in whole.items():
         unfiltered = profile_with(
             "original", families=("statistics", "local-intensity"), resampling=None, resegmentation=None
         )
-        on_whole = compute(replace(volume, array=response), roi, unfiltered)
+        on_whole = compute(replace(volume, array=filtered), roi, unfiltered)
         for feature in on_whole.features:
             ours = found[feature.name.replace("original", name)]
             assert ours == pytest.approx(feature.value, rel=1e-9, abs=1e-9), feature.name

@@ -152,7 +152,12 @@ def _ibsi_defaults(plain: Mapping[str, Any]) -> dict[str, Any]:
 def _image(chosen: str | Mapping[str, Any]) -> str | dict[str, Any]:
     if isinstance(chosen, str):
         return chosen
-    return {"dimensions": 3, **({"truncate": 4} if chosen["filter"] == "log" else {}), **chosen}
+    defaults: dict[str, dict[str, Any]] = {
+        "mean": {"dimensions": 3},
+        "log": {"dimensions": 3, "truncate": 4},
+        "wavelet": {"level": 1, "rotation_invariant": True},
+    }
+    return {**defaults[chosen["filter"]], **chosen}
 
 
 @cache

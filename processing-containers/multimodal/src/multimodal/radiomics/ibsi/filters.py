@@ -1,4 +1,4 @@
-"""Filtered images by IBSI chapter 2 (arXiv:2006.05470): mean and Laplacian of Gaussian, in space or within slices.
+"""Filtered images by IBSI chapter 2 (arXiv:2006.05470): mean, Laplacian of Gaussian and separable wavelets.
 
 They are made of the part of the new grid around the region that a filter reaches; beyond the image's edge the image is
 mirrored (IBSI 2, 2.2), as on the whole image.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from multimodal.imaging import Roi, Volume
+from multimodal.radiomics.ibsi import wavelets
 from multimodal.radiomics.ibsi.region import ProcessedRegion, Settings, Triple, on_grid, resegmented
 
 Array = NDArray[np.float64]
@@ -55,6 +56,9 @@ def filtered(
 
 
 def _filters(image: Mapping[str, Any], spacing: Triple) -> Iterator[Filter]:
+    if image["filter"] == "wavelet":
+        yield from _wavelets(image)
+        return
     in_space = image["dimensions"] == 3
     if image["filter"] == "mean":
         support = image["support"]
@@ -69,6 +73,15 @@ def _filters(image: Mapping[str, Any], spacing: Triple) -> Iterator[Filter]:
         reach_z, reach_y, reach_x = (int(truncate * width + 0.5) for width in widths)
         name = f"log-sigma-{str(float(sigma)).replace('.', '-')}-mm-{image['dimensions']}D"
         yield Filter(name, (reach_z, reach_y, reach_x), partial(_log, widths=widths, truncate=truncate))
+
+
+def _wavelets(image: Mapping[str, Any]) -> Iterator[Filter]:
+    wavelet, level, invariant = image["wavelet"], image["level"], image["rotation_invariant"]
+    far = wavelets.reach(wavelet, level)
+    for band in image["bands"]:
+        name = f"wavelet-{wavelet}-{band}-level-{level}{'-invariant' if invariant else ''}-{len(band)}D"
+        respond = partial(wavelets.response, wavelet=wavelet, band=band, level=level, rotation_invariant=invariant)
+        yield Filter(name, (far if len(band) == 3 else 0, far, far), respond)
 
 
 def _mean(array: Array, size: tuple[int, int, int]) -> Array:
