@@ -1,14 +1,25 @@
-"""The stores that sync and join work between, by their conventional names, and where their issues go."""
+"""The stores that verbs work between, by their conventional names, and where their issues go."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
+from multimodal.bucket import Bucket, open_bucket
+from multimodal.cli.options import project_option, stores_option
 from multimodal.cli.show import show
+from multimodal.dicomweb import DicomWeb, open_dicomweb
+from multimodal.fhirstore import FhirServer
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.results import WorkflowResult
+from multimodal.transport.session import HttpSession
+from multimodal.transport.stores import Store, Stores, load_stores
 from multimodal.workflows.masking import without_patient_ids
 from multimodal.workflows.reports import write_errors
 
@@ -21,6 +32,72 @@ errors_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write errors.csv here; else the issues are printed, without Patient IDs.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The stores that a person named for one call of a verb.
+
+    Parameters
+    ----------
+    stores : Stores
+        All of the stores file.
+    pacs, fhir, bucket : str
+        Names of the image store, the FHIR server and the bucket among them.
+    errors_file : Path, optional
+        Where issues go.
+    """
+
+    stores: Stores
+    pacs: str
+    fhir: str
+    bucket: str
+    errors_file: Path | None
+
+    @property
+    def image_store(self) -> Store:
+        """The image store as the stores file describes it."""
+        return self.stores.get(self.pacs, "dicomweb")
+
+    def open_images(self) -> AbstractContextManager[DicomWeb]:
+        """Open the image store."""
+        return open_dicomweb(self.image_store)
+
+    @contextmanager
+    def open_fhir(self) -> Iterator[FhirServer]:
+        """Open the FHIR server."""
+        with HttpSession(self.stores.get(self.fhir, "fhir")) as session:
+            yield FhirServer(session)
+
+    def open_bucket(self) -> Bucket:
+        """Open the bucket."""
+        return open_bucket(self.stores.get(self.bucket))
+
+    def tell(self, result: WorkflowResult) -> int:
+        """Print `result` and return the exit code; see `tell`."""
+        return tell(result, self.errors_file)
+
+
+def between_stores(verb: Callable[..., int]) -> Callable[..., int]:
+    """Give a verb the options that name its stores; it gets them as its first argument, an `Ends`."""
+
+    @wraps(verb)
+    def called(
+        *,
+        pacs: str,
+        fhir: str,
+        bucket: str,
+        errors_file: Path | None,
+        stores_file: Path | None,
+        project: str,
+        **others: Any,
+    ) -> int:
+        stores = load_stores(stores_file, project=project)
+        return verb(Ends(stores, pacs, fhir, bucket, errors_file), **others)
+
+    for option in (project_option, stores_option, errors_option, bucket_option, fhir_option, pacs_option):
+        called = option(called)
+    return called
 
 
 def tell(result: WorkflowResult, errors_file: Path | None) -> int:
