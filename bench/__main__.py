@@ -13,6 +13,7 @@ BENCHMARKS = (
     "feature_layouts",
     "workbook",
     "pull_series",
+    "idc_index",
     "radiomics_rois",
     "report_rois",
     "ibsi_region",
