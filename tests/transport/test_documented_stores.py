@@ -40,4 +40,4 @@ def _key(store: Store) -> str:
 def test_there_is_one_for_each_kind_and_profile(tmp_path: Path) -> None:
     stores = [store for text in EXAMPLES for store in loaded(text, tmp_path)]
     assert {store.profile for store in stores if store.kind == "dicomweb"} == set(profile_names())
-    assert {store.kind for store in stores} >= {"dicomweb", "fhir", "opensearch", "redcap", "folder"}
+    assert {store.kind for store in stores} >= {"dicomweb", "fhir", "opensearch", "redcap", "folder", "s3"}
