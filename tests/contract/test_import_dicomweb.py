@@ -87,6 +87,10 @@ def test_by_reference_the_images_stay_and_as_copies_they_come(
         form = {"store": "hospital", "mode": "copy", "series_uids": uids[1]}
         run = run_dag("import-dicomweb", form, home)
         assert run.state == "success", run.log.read_text()[-3000:]
-        assert run.tasks["import-dicomweb"] == "skipped"
+        assert run.result_of("import-dicomweb")["counts"]["studies"] == 1
         assert run.result_of("dcmsend")["counts"]["instances stored"] == 2
         assert len(pacs.metadata(SeriesRef(study, uids[1]))) == 2
+    with HttpSession(stores.get("clinical")) as session:
+        resource = FhirServer(session).read("ImagingStudy", imaging_study_id(study)) or {}
+    assert {one["uid"] for one in resource["series"]} == set(uids)
+    assert endpoint_reference("pacs", stores.get("pacs").url) in resource["endpoint"]

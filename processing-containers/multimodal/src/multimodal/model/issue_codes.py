@@ -56,6 +56,7 @@ class IssueCode(Enum):
     SERIES_NOT_FOUND = ("E901", "series-not-found", "check the UID")
     INSTANCE_NOT_STORED = ("E902", "instance-not-stored", "see the reason of the store, then push the file again")
     COPY_STAYS = ("E911", "copy-stays", "look at the series in the archive, and delete it there if it is not needed")
+    SERIES_NOT_ARRIVED = ("E912", "series-not-arrived", "wait until the archive has it, then run sync-imaging")
 
     SERIES_UNUSABLE = ("R101", "series-unusable", "look at the images; a complete, regular series can be measured")
     MASK_UNUSABLE = ("R102", "mask-unusable", "check that the mask was drawn on this series")

@@ -9,15 +9,19 @@ from multimodal.fhirstore import FhirServer
 from multimodal.host.context import TaskContext
 from multimodal.index.documents import Arrival
 from multimodal.index.series_index import SeriesIndex
-from multimodal.model.results import Status, WorkflowResult
+from multimodal.model.results import WorkflowResult
 from multimodal.tasks.fetch_external import selection
 from multimodal.transport.session import HttpSession
+from multimodal.workflows.copied_studies import sync_copied
 from multimodal.workflows.datasets import PlatformDatasets
 from multimodal.workflows.import_dicomweb import Reference, count_series, import_by_reference
 
+# Through Kaapana's CTP images arrive when it has time for them; STOW-RS has stored them when it answers.
+_THROUGH_CTP, _BY_STOW = 900.0, 30.0
+
 
 def run(context: TaskContext) -> WorkflowResult:
-    """Write documents and ImagingStudies of the selected series; with copies there is nothing to register.
+    """Write documents and ImagingStudies of the selected series; of copies the ImagingStudies alone.
 
     With ``dry_run``, in either mode, it is only said how much the selection is.
     """
@@ -26,7 +30,7 @@ def run(context: TaskContext) -> WorkflowResult:
         with open_dicomweb(context.stores.get(form["store"], "dicomweb")) as dicom:
             return count_series(dicom, selection(context))
     if form["mode"] != "reference":
-        return WorkflowResult(Status.NOTHING)
+        return _copied(context)
     backend = context.settings.get("KAAPANA_BACKEND_URL")
     arrival = Arrival(datetime.now(UTC), context.conf.project, form.get("aetitle") or "")
     with (
@@ -42,5 +46,21 @@ def run(context: TaskContext) -> WorkflowResult:
             reference=Reference(arrival, form.get("licence") or "", bool(form["complete"])),
             fhir=FhirServer(session),
             platform=PlatformDatasets(backend, context.conf.project_form) if backend else None,
+            progress=context.progress,
+        )
+
+
+def _copied(context: TaskContext) -> WorkflowResult:
+    """Write the ImagingStudies of what the step before sent, as the internal archive has it."""
+    with (
+        open_dicomweb(context.stores.get("pacs", "dicomweb")) as pacs,
+        HttpSession(context.stores.get("clinical", "fhir")) as session,
+    ):
+        return sync_copied(
+            pacs,
+            {series.uid: series.of(context.in_name) for series in context.series()},
+            fhir=FhirServer(session),
+            bucket=context.bucket,
+            seconds=_THROUGH_CTP if "KAAPANA_BACKEND_URL" in context.settings else _BY_STOW,
             progress=context.progress,
         )
