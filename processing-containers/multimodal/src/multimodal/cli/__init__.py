@@ -18,6 +18,10 @@ VERBS = {
     "complete": ("multimodal.cli.complete", "Complete the documents of series that are registered by reference."),
     "pull": ("multimodal.cli.pull", "Fetch DICOM series from a store, verified, into a folder."),
     "push": ("multimodal.cli.push", "Send the DICOM files of a folder to a store."),
+    "run-on-dataset": (
+        "multimodal.cli.run_on_dataset",
+        "Start an installed workflow on a dataset, with what lies in other stores copied in.",
+    ),
     "radiomics": ("multimodal.cli.radiomics", "Compute radiomics features of a series and its masks."),
     "store-measurements": (
         "multimodal.cli.store_measurements",
