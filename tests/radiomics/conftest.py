@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -39,3 +43,11 @@ def ellipsoid(shape: tuple[int, int, int], centre: tuple[float, ...], radii: tup
 @pytest.fixture(scope="session")
 def blob(volume: Volume) -> Roi:
     return roi_of(ellipsoid(volume.shape, (9, 22, 27), (6, 14, 11)) & ~ellipsoid(volume.shape, (9, 22, 27), (2, 4, 5)))
+
+
+@pytest.fixture(scope="session")
+def found_filters(public_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """The reference values of IBSI chapter 2 and which are missed (`conformance.filter_gate`)."""
+    from tests.radiomics import conformance  # imports from here
+
+    return conformance.filter_gate(*conformance.ct_phantom(public_data, "NIfTI", tmp_path_factory.mktemp("phantom")))

@@ -13,6 +13,7 @@ from tests.radiomics.conformance import (
     INPUTS,
     PROFILES,
     Found,
+    FoundFilters,
     Reference,
     digital_phantom,
     from_nifti,
@@ -45,8 +46,8 @@ def test_the_ct_phantom(found: Found, dataset: str, kind: str) -> None:
     assert wrong == []
 
 
-def test_the_page_in_docs_says_what_the_gate_found(found: Found) -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == page(found), "run `make conformance`"
+def test_the_page_in_docs_says_what_the_gate_found(found: Found, found_filters: FoundFilters) -> None:
+    assert DOCUMENT.read_text(encoding="utf-8") == page(found, found_filters), "run `make conformance`"
 
 
 def test_the_digital_phantom_is_the_published_one(tmp_path: Path, public_data: Path) -> None:

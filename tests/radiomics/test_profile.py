@@ -107,6 +107,24 @@ def test_an_ibsi_profile_has_its_own_defaults(tmp_path: Path) -> None:
     assert load_profile(tmp_path / "same.yaml").sha256 == profile.sha256
 
 
+def test_filters_have_their_own_defaults(tmp_path: Path) -> None:
+    images = "images: [{filter: wavelet, wavelet: db3, bands: [LLH, HH]}, {filter: log, sigma: [2]}]\n"
+    (tmp_path / "own.yaml").write_text(IBSI + images)
+    assert load_profile(tmp_path / "own.yaml").settings["images"] == [
+        {"filter": "wavelet", "wavelet": "db3", "bands": ["LLH", "HH"], "level": 1, "rotation_invariant": True},
+        {"filter": "log", "sigma": [2], "dimensions": 3, "truncate": 4},
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["bands: [LLX]", "bands: [LLHH]", "bands: []", "wavelet: db99, bands: [LL]"])
+def test_a_filter_that_there_is_not_is_refused(tmp_path: Path, wrong: str) -> None:
+    wavelet = "" if "wavelet" in wrong else "wavelet: db3, "
+    (tmp_path / "own.yaml").write_text(f"{IBSI}images: [{{filter: wavelet, {wavelet}{wrong}}}]\n")
+    with pytest.raises(ConfigurationError, match="images") as caught:
+        load_profile(tmp_path / "own.yaml")
+    assert caught.value.line == 8
+
+
 @pytest.mark.parametrize(
     ("change", "problem", "line"),
     [
