@@ -92,8 +92,9 @@ def complete_staged(
     """
     run = _Completion(bucket)
     changes = []
+    documents = index.get_many(folders, _READ)
     for uid, folder in folders.items():
-        document = index.get(uid) or {}
+        document = documents.get(uid) or {}
         if not store_of(document) or _is_whole(uid, document, bucket):
             continue
         files = Store(dicom.store.name, "dicomweb", profile="google-folder", path=str(folder))

@@ -253,9 +253,10 @@ class _Eviction:
 
 def _documents(index: SeriesIndex, series_uids: Iterable[str]) -> _Documents:
     try:
-        return {uid: index.get(uid) for uid in series_uids}
+        found = index.get_many(series_uids)
     except IndexMissingError:
-        return dict.fromkeys(series_uids)
+        found = {}
+    return {uid: found.get(uid) for uid in series_uids}
 
 
 def _refuse_unknown(pacs: DicomWeb, documents: _Documents) -> None:
