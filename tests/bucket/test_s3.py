@@ -59,7 +59,7 @@ def change(bucket: S3Bucket, others: Callable[[], None]) -> None:
 def test_a_large_file_goes_in_parts_and_memory_stays(
     store: Store, tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multimodal.bucket.s3._PART_BYTES", 5 << 20)
+    monkeypatch.setattr("multimodal.bucket.s3_objects.PART_BYTES", 5 << 20)
     block = os.urandom(1 << 16)
     with (tmp_path / "in").open("wb") as file:
         for start in range(0, size, len(block)):
@@ -83,6 +83,15 @@ def test_a_refused_part_leaves_the_old_content(proxy: ObjectProxy, tmp_path: Pat
     with pytest.raises(StoreFailedError, match="status 503 after all tries"):
         bucket.write_file("a", tmp_path / "in")
     assert bucket.read("a") == b"old"
+
+
+def test_parts_that_were_put_together_though_the_answer_was_lost(proxy: ObjectProxy, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(bytes(17 << 20))
+    proxy.fault = once("lost", "POST", "uploadId=")
+    bucket = open_bucket(proxy.store)
+    bucket.write_file("a", tmp_path / "in")
+    bucket.read_file("a", tmp_path / "out")
+    assert (tmp_path / "out").stat().st_size == 17 << 20
 
 
 @pytest.mark.parametrize(("fault", "method"), [("busy", "PUT"), ("lost", "PUT"), ("busy", "GET"), ("lost", "GET")])

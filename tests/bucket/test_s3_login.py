@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -13,9 +14,10 @@ from minio.credentials import StaticProvider
 from minio.minioadmin import MinioAdmin
 
 from multimodal.bucket import open_bucket
-from multimodal.transport.session import LoginRefusedError
+from multimodal.transport.session import LoginRefusedError, StoreFailedError
 from multimodal.transport.stores import Auth, Store, Stores
 from tests.fakes.http_server import Answer, HttpServer, answer
+from tests.fakes.object_proxy import ObjectProxy
 from tests.fakes.object_server import KEY, SECRET, ObjectServer, minio_program
 from tests.fakes.token_issuer import TokenIssuer
 
@@ -176,6 +178,16 @@ def test_a_projects_user_has_all_it_needs_in_its_own_bucket(as_on_kaapana: dict[
     assert list(bucket.list()) == ["features/a.parquet", "state/m.sqlite"]
     bucket.delete("features/a.parquet")
     assert bucket.read("state/m.sqlite") == b"manifest"
+
+
+def test_a_part_that_fails_is_told_though_the_others_may_not_be_cleared_away(
+    as_on_kaapana: dict[str, Store], tmp_path: Path
+) -> None:
+    (tmp_path / "large").write_bytes(bytes(17 << 20))
+    with ObjectProxy(replace(as_on_kaapana["demo"], attempts=1)) as proxy:
+        proxy.fault = lambda method, path: "busy" if "partNumber=2" in path else ""
+        with pytest.raises(StoreFailedError, match="status 503"):
+            open_bucket(proxy.store).write_file("features/b.parquet", tmp_path / "large")
 
 
 def test_another_projects_bucket_is_closed(as_on_kaapana: dict[str, Store]) -> None:

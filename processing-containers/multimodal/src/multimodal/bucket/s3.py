@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +17,6 @@ from multimodal.bucket.s3_objects import Objects
 from multimodal.transport.stores import Store
 
 _LOCKS = ".locks"
-_PART_BYTES = 16 << 20  # of a large object; one part is in memory at a time
 _LEASE_RETRY_SECONDS = 10.0
 
 
@@ -125,7 +123,7 @@ class S3Bucket:
         key = f"{_LOCKS}/{_checked(name).replace('/', '-')}.json"
         # Connections of its own: it must not wait for a large file.
         patience = min(self._store.retry_seconds, _LEASE_RETRY_SECONDS)
-        objects = Objects(replace(self._store, budget=None, connections=2, retry_seconds=patience))
+        objects = self._objects.apart(budget=None, connections=2, retry_seconds=patience)
         return lease(objects, key, bucket=self.name, name=name, run=run, terms=self._terms)
 
     def has_conditional_writes(self) -> bool:
@@ -134,10 +132,7 @@ class S3Bucket:
 
     def _put(self, key: str, content: BinaryIO, length: int) -> None:
         kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
-        with self._objects.errors(key):
-            self._objects.client.put_object(
-                self._bucket, key, content, length, kind, part_size=_PART_BYTES, num_parallel_uploads=1
-            )
+        self._objects.put(key, content, length, kind)
 
     def _holds(self, key: str, copy: Path) -> bool:
         """Whether the bucket has just this content: an earlier try wrote it, and its answer was lost."""

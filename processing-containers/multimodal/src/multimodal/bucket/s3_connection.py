@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import requests
 from minio import Minio
+from minio.credentials.providers import Provider
 from urllib3 import PoolManager
 
-from multimodal.bucket.s3_login import provider_of
 from multimodal.model.errors import ConfigurationError
 from multimodal.transport.session import RETRIED_STATUS, HttpSession
 from multimodal.transport.stores import Store
@@ -92,13 +92,13 @@ class SessionPool(PoolManager):
         return Answer(self._session, answer, streamed=not preload_content)
 
 
-def open_client(store: Store, session: HttpSession) -> Minio:
-    """Return a client of the server of `store` that sends everything through `session`.
+def open_client(store: Store, session: HttpSession, provider: Provider) -> Minio:
+    """Return a client of the server of `store` that sends everything through `session`, signed with keys of `provider`.
 
     Raises
     ------
     ConfigurationError
-        If the address has a path, or the keys cannot be read.
+        If the address has a path.
     """
     place = urlsplit(store.url)
     if place.path:
@@ -107,6 +107,6 @@ def open_client(store: Store, session: HttpSession) -> Minio:
         place.netloc,
         secure=place.scheme == "https",
         region=store.region or None,
-        credentials=provider_of(store),
+        credentials=provider,
         http_client=SessionPool(session),
     )

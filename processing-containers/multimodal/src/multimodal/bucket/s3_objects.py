@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from minio.credentials.providers import Provider
 from minio.error import MinioException, S3Error
 
 from multimodal.bucket.base import NotInBucketError
 from multimodal.bucket.s3_connection import ANSWERS, Answer, open_client
 from multimodal.bucket.s3_lease import Found
+from multimodal.bucket.s3_login import provider_of
 from multimodal.model.errors import ConfigurationError, MultimodalError, RemoteError
 from multimodal.transport.errors import BrokenAnswerError, LoginRefusedError, RequestRefusedError
 from multimodal.transport.session import HttpSession
@@ -33,6 +36,8 @@ _LOGIN_CODES = frozenset(
     }
 )  # fmt: skip
 _OTHERWISE = frozenset({409, 412})  # the condition does not hold, or two writers met
+PART_BYTES = 16 << 20  # of a large object; one part is in memory at a time
+_MARK = "multimodal-put"
 _PROBE = ".locks/conditions"
 _NO_ETAG = "0" * 32
 _SETTLE_SECONDS = 1.0
@@ -54,6 +59,8 @@ class Objects:
     ----------
     store : Store
         Of kind ``s3``.
+    provider : Provider, optional
+        Gives the keys, where not the store's own login does.
 
     Attributes
     ----------
@@ -61,11 +68,18 @@ class Objects:
         Does what needs no condition.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, provider: Provider | None = None) -> None:
         self.store = store
+        self._provider = provider or provider_of(store)
         self._session = HttpSession(replace(store, auth=None))  # each request is signed instead
-        self.client = open_client(store, self._session)
+        self.client = open_client(store, self._session, self._provider)
         self._conditions: bool | None = None
+
+    def apart(self, **settings: Any) -> Objects:
+        """Return the same objects over connections of their own, with other `settings` of the store."""
+        other = Objects(replace(self.store, **settings), provider=self._provider)
+        other._conditions = self.knows_conditions()
+        return other
 
     @contextmanager
     def errors(self, key: str = "") -> Iterator[None]:
@@ -131,6 +145,33 @@ class Objects:
         except NotInBucketError:
             return Found()
         return Found(content.getvalue(), _etag(headers), _age(headers))
+
+    def put(self, key: str, content: BinaryIO, length: int, kind: str) -> None:
+        """Write `content` of the media type `kind`; what is longer than a part goes in parts, one at a time."""
+        mark = secrets.token_hex(8)
+        with self.errors(key):
+            try:
+                self.client.put_object(
+                    self.store.bucket, key, content, length, kind, metadata={_MARK: mark},
+                    part_size=PART_BYTES, num_parallel_uploads=1,
+                )  # fmt: skip
+            except S3Error as error:
+                first = self._before_the_abort(error)
+                if not isinstance(first, S3Error) or first.code != "NoSuchUpload" or self._mark_of(key) != mark:
+                    raise first from error
+                # Else the parts were put together before, and the answer was lost.
+
+    @staticmethod
+    def _before_the_abort(error: S3Error) -> BaseException:
+        """What made the client clear the parts away, which is a right that not every login has."""
+        first: BaseException = error
+        while isinstance(first.__context__, (MinioException, RemoteError)):
+            first = first.__context__
+        return first
+
+    def _mark_of(self, key: str) -> str:
+        found = self.client.stat_object(self.store.bucket, key).metadata or {}
+        return str(found.get(f"x-amz-meta-{_MARK}", ""))
 
     def put_if(self, key: str, content: bytes, etag: str) -> str:
         """Write `content` where `key` still has `etag`, or is not there where that is empty; return the new one.
