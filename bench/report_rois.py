@@ -31,7 +31,7 @@ from multimodal.radiomics import (
     write_features_csv,
 )
 from multimodal.radiomics.wide import parquet, wide_rows
-from multimodal.resources.serialised import serialised
+from multimodal.resources.serialised import Serialised, serialised
 from multimodal.workflows.measured_resources import measured_groups
 
 REPEATS = 3
@@ -98,7 +98,8 @@ def to_bytes(dataset: Dataset) -> int:
 def to_json(volume: Volume, results: list[RoiResult], profile: Profile) -> int:
     patient = PatientRef("urn:bench", volume.patient_id)
     groups = measured_groups(volume, results, profile, patient)
-    return sum(len(serialised(one).body) for group in groups for one in group.resources)
+    lines = (one if isinstance(one, Serialised) else serialised(one) for group in groups for one in group.resources)
+    return sum(len(line.body) for line in lines)
 
 
 def to_csv(volume: Volume, results: list[RoiResult], profile: Profile, file: Path) -> int:
