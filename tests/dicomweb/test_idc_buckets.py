@@ -11,7 +11,7 @@ import pytest
 from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError, open_dicomweb
 from multimodal.dicomweb.bucket_objects import PublicBucket
 from multimodal.dicomweb.errors import UnexpectedAnswerError
-from multimodal.model.dicom_json import text
+from multimodal.model.dicom_json import text, values
 from multimodal.model.errors import ConfigurationError, RemoteError
 from multimodal.model.references import SeriesRef
 from multimodal.transport.budget import DailyLimit
@@ -209,6 +209,23 @@ def test_a_series_that_the_index_does_not_have_is_not_found(
         with pytest.raises(SeriesNotFoundError):
             idc.pull(SeriesRef("1.2", "1.2.3"), tmp_path / "out")
         assert server.requests == []
+
+
+def test_what_was_prepared_needs_the_index_no_more(
+    opened: Callable[..., DicomWeb], objects: dict[str, bytes], tmp_path: Path
+) -> None:
+    with BucketServer(objects) as server, opened(server) as idc:
+        idc.prepare(series_uids=[UID, "1.2.3"], study_uids=[ROW["StudyInstanceUID"], "1.2"])
+        idc.by_index().index.path = tmp_path / "gone"
+        assert idc.find_series(UID).study_uid == ROW["StudyInstanceUID"]
+        with pytest.raises(SeriesNotFoundError):
+            idc.find_series("1.2.3")
+        (study,) = idc.studies({"StudyInstanceUID": f"1.2,{ROW['StudyInstanceUID']}"})
+        assert values(study, "ModalitiesInStudy") == ["CT"]
+        assert [text(one, "SeriesInstanceUID") for one in idc.series(ROW["StudyInstanceUID"], {"Modality": "C?"})] == [
+            UID
+        ]
+        assert list(idc.series(ROW["StudyInstanceUID"], {"Modality": "MR"})) == []
 
 
 @pytest.mark.parametrize(

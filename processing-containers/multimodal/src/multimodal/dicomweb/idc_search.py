@@ -34,7 +34,7 @@ class IndexedDicomWeb(DicomWeb):
         super().__init__(store, profile, session)
         self.index = index
         self._of_study: dict[str, list[IndexedSeries]] = {}
-        self._of_series: dict[str, IndexedSeries] = {}
+        self._of_series: dict[str, IndexedSeries | None] = {}
         self._current: IndexedSeries | None = None  # most questions are about the series that was found last
 
     def find(self, query: IndexQuery) -> Iterator[IndexedSeries]:
@@ -59,7 +59,8 @@ class IndexedDicomWeb(DicomWeb):
                 found[series.study_uid].append(series)
             self._of_study = found
         if series_uids:
-            self._of_series = {one.series_uid: one for one in self.find(IndexQuery(series_uids=series_uids))}
+            self._of_series = dict.fromkeys(series_uids)
+            self._of_series |= {one.series_uid: one for one in self.find(IndexQuery(series_uids=series_uids))}
 
     def has_studies(self) -> bool:
         """Tell whether the index has a series; nothing is asked of the store."""
@@ -103,7 +104,10 @@ class IndexedDicomWeb(DicomWeb):
         current = self._current  # another thread may find the next
         if current is not None and current.series_uid == series_uid:
             return current
-        found = self._of_series.get(series_uid) or next(self.find(IndexQuery(series_uids=[series_uid])), None)
+        if series_uid in self._of_series:
+            found = self._of_series[series_uid]
+        else:
+            found = next(self.find(IndexQuery(series_uids=[series_uid])), None)
         if found is None:
             raise SeriesNotFoundError(self.store.name, series_uid)
         return found

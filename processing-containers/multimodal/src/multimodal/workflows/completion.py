@@ -129,6 +129,7 @@ class _Completion:
         session: HttpSession | None,
         told: Any,
     ) -> Iterator[Change]:
+        dicom.prepare(series_uids=[ref.series_uid for ref, _ in series])
         for done, (ref, document) in enumerate(series, start=1):
             told(done)
             try:
