@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from multimodal.model.errors import ConfigurationError
 from multimodal.model.references import PatientRef
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.radiomics import Profile, load_profile
+from multimodal.workflows import measure_series
 from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiomics
+from multimodal.workflows.measure_rois import Measured, measure_rois
 from multimodal.workflows.scanned_patients import ScannedPatients
 
 SYSTEM = "urn:test:extract"
@@ -67,6 +70,10 @@ def observations(target: NdjsonFolder) -> dict[str, dict[str, Any]]:
     return {one["id"]: one for one in target.resources("Observation")}
 
 
+def written_in(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_without_any_server_the_folder_has_it_all(rtstruct: SeriesFolders, profile: Profile, tmp_path: Path) -> None:
     result = extract_radiomics([rtstruct], profile=profile, out_dir=tmp_path / "out")
     assert result.status is Status.DONE
@@ -97,6 +104,37 @@ def test_a_bad_series_or_mask_does_not_hold_up_the_others(
     assert [issue.code for issue in result.issues] == ["R101", "R102"]
     assert "another patient" in result.issues[1].message
     assert result.counts["series"] == 1
+
+
+def test_series_side_by_side_give_the_same_bytes(cohort: Path, profile: Profile, tmp_path: Path) -> None:
+    (tmp_path / "no-images").mkdir()
+    good = folders_of(cohort, "DEMO-001")
+    pairs = [SeriesFolders(tmp_path / "no-images", good.masks), good, folders_of(cohort, "DEMO-002")]
+    told: list[tuple[str, int, int | None]] = []
+    one = extract_radiomics(pairs, profile=profile, out_dir=tmp_path / "one")
+    two = extract_radiomics(
+        pairs, profile=profile, out_dir=tmp_path / "two", processes=2, progress=lambda *now: told.append(now)
+    )
+    assert two == one
+    assert one.counts["series"] == 2
+    assert told == [("series", n, 3) for n in (1, 2, 3)]
+    files = written_in(tmp_path / "one")
+    assert written_in(tmp_path / "two") == files
+    assert {path.suffix for path in files} == {".csv", ".dcm"}
+
+
+def test_a_dying_process_fails_one_series(
+    cohort: Path, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deadly(image: Path, *args: Any, **settings: Any) -> Measured:
+        return os._exit(9) if "DEMO-002" in str(image) else measure_rois(image, *args, **settings)
+
+    monkeypatch.setattr(measure_series, "measure_rois", deadly)
+    pairs = [folders_of(cohort, f"DEMO-00{number}") for number in (1, 2, 3)]
+    result = extract_radiomics(pairs, profile=profile, out_dir=tmp_path / "out", processes=2)
+    assert result.counts["series"] == 2
+    [died] = [issue for issue in result.issues if issue.code == "R101"]
+    assert died.message.startswith("the process that measured it died")
 
 
 def test_a_failed_roi_is_told_everywhere_and_never_a_number(

@@ -13,7 +13,7 @@ import orjson
 from multimodal.bucket import Bucket
 from multimodal.dicomweb import DicomWeb
 from multimodal.fhirstore import Target
-from multimodal.imaging import MaskError, Reading, Volume, VolumeError
+from multimodal.imaging import Reading, Volume
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
@@ -24,29 +24,16 @@ from multimodal.radiomics.wide import WideRow, parquet, wide_rows
 from multimodal.resources.measurements import Layout
 from multimodal.resources.outcomes import operation_outcome
 from multimodal.workflows.loading import load_into
-from multimodal.workflows.measure_rois import MeasuredMask, measure_rois, with_reading
+from multimodal.workflows.measure_rois import Measured, MeasuredMask, with_reading
+from multimodal.workflows.measure_series import Refused, SeriesFolders, measure_series
 from multimodal.workflows.measured_resources import measured_groups
 from multimodal.workflows.scanned_patients import ScannedPatients
 from multimodal.workflows.sync_imaging import sync_imaging
 
+__all__ = ["SOURCE", "SeriesFolders", "extract_radiomics"]
+
 SOURCE = "extract-radiomics"
 _USUAL = Reading()
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesFolders:
-    """One image series and what was drawn on it, as files.
-
-    Parameters
-    ----------
-    image : Path
-        Folder with the instances of one series.
-    masks : Path
-        A SEG or RTSTRUCT file, or a folder of them.
-    """
-
-    image: Path
-    masks: Path
 
 
 def extract_radiomics(
@@ -82,6 +69,8 @@ def extract_radiomics(
         How series and masks become voxels; what differs from the usual is part of the settings' hash.
     layout : {'members', 'components'}
         One Observation for each feature, or one for each class of features.
+    processes : int
+        So many series are measured at once; with a single one, so many of its ROIs.
 
     Returns
     -------
@@ -98,9 +87,10 @@ def extract_radiomics(
         raise ConfigurationError("name the identifier system of the Patient IDs: patient_system of the image store")
     profile = with_reading(profile, reading)
     whose = patients or ScannedPatients("")
-    run = _Run(profile, reading, layout, out_dir, fhir, bucket, dicom, whose, processes, progress)
-    for done, pair in enumerate(pairs, start=1):
-        run.measure(pair)
+    run = _Run(profile, layout, out_dir, fhir, bucket, dicom, whose)
+    found = measure_series(pairs, profile=profile, reading=reading, processes=processes)
+    for done, measured in enumerate(found, start=1):
+        run.deliver(measured)
         progress("series", done, len(pairs))
     return run.result()
 
@@ -110,33 +100,22 @@ class _Run:
     """What one call shares between its pairs."""
 
     profile: Profile
-    reading: Reading
     layout: Layout
     out_dir: Path
     fhir: Target | None
     bucket: Bucket | None
     dicom: DicomWeb | None
     patients: ScannedPatients
-    processes: int
-    progress: Progress
     counts: Counter[str] = field(default_factory=Counter)
     issues: list[Issue] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     tables: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     wide: dict[str, list[WideRow]] = field(default_factory=lambda: defaultdict(list))
 
-    def measure(self, pair: SeriesFolders) -> None:
-        """Measure one pair; what cannot be measured becomes an issue, and the other pairs go on."""
-        try:
-            measured = measure_rois(
-                pair.image, [pair.masks], profile=self.profile, reading=self.reading, processes=self.processes
-            )
-        except VolumeError as error:
-            self._refuse(IssueCode.SERIES_UNUSABLE, error.problem, record=error.series_uid)
-            return
-        except MaskError as error:
-            series = pair.masks.parent.name  # hosts name the batch folder after the mask's series
-            self._refuse(IssueCode.MASK_UNUSABLE, error.problem, record=series, sheet=error.file.name)
+    def deliver(self, measured: Measured | Refused) -> None:
+        """Bring one pair's results to where they belong; what could not be measured becomes an issue."""
+        if isinstance(measured, Refused):
+            self._refuse(measured.code, measured.problem, record=measured.record, sheet=measured.sheet)
             return
         self.issues += measured.issues
         self.warnings += [f"series {measured.volume.series_uid}: {line}" for line in measured.warnings]
