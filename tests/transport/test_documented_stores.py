@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 from pathlib import Path
 
+import orjson
 import pytest
 
 from multimodal.dicomweb.profiles import profile_names, profile_of
@@ -32,12 +34,12 @@ def test_an_example_can_be_loaded(number: int, tmp_path: Path) -> None:
 def _key(store: Store) -> str:
     if store.auth is None:
         return "none"
-    return {"client-credentials": "client_credentials", "google-key": "google", "google-metadata": "google"}.get(
-        store.auth.scheme, store.auth.scheme
-    )
+    named = {"google-key": "google", "google-metadata": "google"}
+    return named.get(store.auth.scheme, store.auth.scheme.replace("-", "_"))
 
 
 def test_there_is_one_for_each_kind_and_profile(tmp_path: Path) -> None:
     stores = [store for text in EXAMPLES for store in loaded(text, tmp_path)]
     assert {store.profile for store in stores if store.kind == "dicomweb"} == set(profile_names())
-    assert {store.kind for store in stores} >= {"dicomweb", "fhir", "opensearch", "redcap", "folder", "s3"}
+    schema = orjson.loads(files("multimodal.transport").joinpath("stores.schema.json").read_bytes())
+    assert {store.kind for store in stores} == set(schema["$defs"]["store"]["properties"]["kind"]["enum"])

@@ -315,3 +315,13 @@ def test_a_dataset_with_a_series_that_is_nowhere_is_refused(ends: Ends) -> None:
     with pytest.raises(DatasetIncompleteError):
         ends.fetch(run, "2", "8")
     assert list(ends.bucket.list("state/copies/")) == []
+
+
+def test_an_archive_that_cannot_delete_is_told_before_anything_is_copied(ends: Ends) -> None:
+    archive = {**entry(ends.pacs.store), "profile": "generic"}
+    search = {"kind": "opensearch", "url": ends.index.store.url, "index": ends.index.name}
+    stores = Stores({"pacs": archive, "hospital": entry(ends.hospital.store), "search": search})
+    run = new_run("r1", "w", evict=True)
+    with pytest.raises(ConfigurationError, match="no way to delete"):
+        fetch_missing(stores, ends.bucket, run, [ends.series("2")], ends.staged(run))
+    assert Copies(ends.bucket).unfinished() == []

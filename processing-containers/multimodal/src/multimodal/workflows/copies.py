@@ -6,7 +6,7 @@ forgotten by a run that was killed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -128,18 +128,18 @@ class Copies:
         content = self._read(f"{COPIES}/{series_uid}.json")
         return None if content is None else Copy(**content)
 
-    def hold(self, copy: Copy, run: DatasetRun) -> None:
-        """Note that `run` needs the copy; the first to do so says what was there before."""
+    def hold(self, copies: Iterable[Copy], run: DatasetRun) -> None:
+        """Note that `run` needs the copies; the first to do so says what was there before."""
         with self._locked(run.name):
-            found = self.get(copy.series_uid)
-            if found is None:
-                found = copy
-                picture = thumbnail_key(copy.series_uid)
-                if self._bucket.exists(picture):
-                    self._bucket.write(f"{COPIES}/{copy.series_uid}.png", self._bucket.read(picture))
-            found.holders = sorted({*found.holders, run.name})
-            found.kept |= not run.evict
-            self._write(f"{COPIES}/{copy.series_uid}.json", asdict(found))
+            for copy in copies:
+                if (found := self.get(copy.series_uid)) is None:
+                    found = copy
+                    picture = thumbnail_key(copy.series_uid)
+                    if self._bucket.exists(picture):
+                        self._bucket.write(f"{COPIES}/{copy.series_uid}.png", self._bucket.read(picture))
+                found.holders = sorted({*found.holders, run.name})
+                found.kept |= not run.evict
+                self._write(f"{COPIES}/{copy.series_uid}.json", asdict(found))
 
     def evict(self, series_uid: str, run: DatasetRun, pacs: DicomWeb, index: SeriesIndex, *, project: str) -> bool:
         """Let go of a copy for `run`, and delete it where nobody else needs it; say whether that was so.

@@ -70,14 +70,20 @@ def fetch_missing(
 
     Raises
     ------
+    ConfigurationError
+        If copies shall be evicted from an archive that cannot delete.
     DatasetIncompleteError
         If a series is neither in the archive nor in the store that the index names.
     """
     copies = Copies(bucket)
-    copies.save(run)
     with ExitStack() as held:
         index = held.enter_context(SeriesIndex(stores.get("search", "opensearch")))
         pacs = held.enter_context(open_dicomweb(stores.get(INTERNAL, "dicomweb")))
+        if run.evict and pacs.profile.delete == "none":
+            raise ConfigurationError(
+                f"{INTERNAL}: its profile {pacs.profile.name} knows no way to delete a series; run without evicting"
+            )
+        copies.save(run)
         documents = _documents(index, series_uids)
         _refuse_unknown(pacs, documents)
         refs = _referenced(documents)
@@ -94,8 +100,7 @@ def fetch_missing(
         made |= {uid: copy for uid in refs.keys() - set(missing) if (copy := copies.get(uid)) is not None}
         run.copied = sorted({*run.copied, *made})
         copies.save(run)  # first: what a record of a copy names must be known to evict it
-        for copy in made.values():
-            copies.hold(copy, run)
+        copies.hold(made.values(), run)
     counts = {"series of the dataset": len(series_uids), "series to copy": len(missing), **result.counts}
     return WorkflowResult(result.status if missing else Status.NOTHING, counts, issues=result.issues)
 
