@@ -129,11 +129,10 @@ def _without_localizers(slices: list[Slice], series_uid: str) -> tuple[list[Slic
     """Leave out localizers: images that lie across the stack. Other deviations are an error."""
     keys = [tuple(np.round([*s.row, *s.column], 3)) for s in slices]
     most = slices[keys.index(Counter(keys).most_common(1)[0][0])]
-    kept: list[Slice] = []
-    dropped: list[Slice] = []
-    for candidate in slices:
-        across = abs(float(candidate.normal @ most.normal)) < LOCALIZER_ANGLE
-        (dropped if across else kept).append(candidate)
+    normals = np.cross(np.stack([s.row for s in slices]), np.stack([s.column for s in slices]))
+    across = np.abs(normals @ most.normal) < LOCALIZER_ANGLE
+    kept = [s for s, lies_across in zip(slices, across, strict=True) if not lies_across]
+    dropped = [s for s, lies_across in zip(slices, across, strict=True) if lies_across]
     marked = sum("LOCALIZER" in (s.image.get("ImageType") or ()) for s in dropped)
     if len(dropped) > max(marked, 3, len(slices) // 10):
         raise VolumeError(

@@ -11,12 +11,12 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels.utils import pixel_array
 
 from multimodal.imaging.errors import VolumeError, VolumeFault
 from multimodal.imaging.frames import frames_of, is_multi_frame
 from multimodal.imaging.geometry import Stack, regular_stack
 from multimodal.imaging.reading import Reading
+from multimodal.imaging.stored_pixels import stored_pixels
 from multimodal.imaging.straighten import straightened
 from multimodal.imaging.suv import suv_factor
 from multimodal.imaging.volume import Volume
@@ -136,7 +136,7 @@ def _pixels(stack: Stack, series_uid: str) -> NDArray[np.float32]:
     for plane, piece in zip(array, stack.slices, strict=True):
         image = piece.image
         try:
-            stored = pixel_array(image)  # the function keeps no second copy in the dataset
+            stored = stored_pixels(image)
         except (ValueError, AttributeError, NotImplementedError, RuntimeError) as error:
             raise VolumeError(
                 series_uid, VolumeFault.PIXELS, f"the pixels of {image.SOPInstanceUID} cannot be decoded: {error}"
