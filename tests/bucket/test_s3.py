@@ -20,11 +20,12 @@ from multimodal.bucket.s3 import S3Bucket
 from multimodal.bucket.s3_lease import Terms
 from multimodal.bucket.s3_objects import Objects
 from multimodal.model.errors import ConfigurationError, RemoteError
-from multimodal.transport.session import LoginRefusedError, StoreFailedError, UnreachableError
+from multimodal.transport.session import CertificateError, LoginRefusedError, StoreFailedError, UnreachableError
 from multimodal.transport.stores import Auth, Store
 from multimodal.workflows.check_stores import check_store
 from tests.fakes.http_server import HttpServer, answer
 from tests.fakes.object_proxy import Fault, ObjectProxy
+from tests.fakes.object_server import ObjectServer
 
 LOCK = ".locks/m.json"
 SHORT = Terms(lasts=2.0, renewed=0.2)
@@ -177,6 +178,28 @@ def test_a_missing_secret_is_named(store: Store) -> None:
 
 def test_the_check_of_a_store_lists_and_writes(store: Store) -> None:
     assert check_store(store) == f"bucket {store.bucket} can be listed and written"
+
+
+def test_over_tls_with_a_certificate_of_our_own_authority(store: Store, tmp_path: Path) -> None:
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-out", str(files[0]), "-keyout", str(files[1])),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with ObjectServer(tmp_path, certificate=files) as server:
+        secure = replace(store, url=server.url, bucket=server.new_bucket())
+        with pytest.raises(CertificateError, match="ca_file"):
+            open_bucket(secure).read("a")
+        bucket = open_bucket(replace(secure, ca_file=str(files[0])))
+        (tmp_path / "in").write_bytes(bytes(17 << 20))
+        bucket.write_file("a", tmp_path / "in")
+        with bucket.lock("m"), bucket.checkout("b") as copy:
+            copy.write_bytes(b"content")
+        assert (len(bucket.read("a")), bucket.read("b")) == (17 << 20, b"content")
 
 
 # Working copies

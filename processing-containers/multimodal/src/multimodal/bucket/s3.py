@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import mimetypes
-import shutil
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -62,11 +62,11 @@ class S3Bucket:
     def read_file(self, key: str, path: Path) -> None:
         """Copy the content of `key` into the file `path`, or raise `NotInBucketError`."""
         _checked(key)
-        with tempfile.TemporaryFile() as content:
-            self._objects.fetch(key, content)
-            content.seek(0)
-            with path.open("wb") as file:
-                shutil.copyfileobj(content, file)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # beside it: a rename, and no second copy
+            part = Path(folder, "part")
+            with part.open("wb") as file:
+                self._objects.fetch(key, file)
+            os.replace(part, path)
 
     def write_file(self, key: str, path: Path) -> None:
         """Write the content of the file `path`, as `write` does, whatever its size."""

@@ -37,6 +37,7 @@ _LOGIN_CODES = frozenset(
 )  # fmt: skip
 _OTHERWISE = frozenset({409, 412})  # the condition does not hold, or two writers met
 PART_BYTES = 16 << 20  # of a large object; one part is in memory at a time
+_BLOCK = 1 << 20
 _MARK = "multimodal-put"
 _PROBE = ".locks/conditions"
 _NO_ETAG = "0" * 32
@@ -129,7 +130,7 @@ class Objects:
             try:
                 with self.errors(key):
                     answer = self.client.get_object(self.store.bucket, key)
-                    for chunk in answer.stream():
+                    for chunk in answer.stream(_BLOCK):
                         file.write(chunk)
                     return answer.headers
             except BrokenAnswerError:
