@@ -23,18 +23,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import requests
-
-from local.stack import Stack
 from multimodal.dicomweb import IndexQuery, open_dicomweb
 from multimodal.dicomweb.idc_errors import IndexNotInstalledError
 from multimodal.dicomweb.idc_index import open_index
-from multimodal.index.documents import Arrival
-from multimodal.index.series_index import SeriesIndex
 from multimodal.transport.stores import Store, Stores
-from multimodal.workflows.external_series import Selection
-from multimodal.workflows.import_dicomweb import Reference, import_by_reference
-from tests.fakes.idc_index_file import index_row, write_index
 
 COLLECTION, MODALITY = "nsclc_radiomics", "CT"
 SIZES = (2_500, 5_000, 10_000)
@@ -95,7 +87,9 @@ def filtering(index: str, rounds: int) -> None:
 
 @contextmanager
 def search_server(url: str | None) -> Iterator[Store]:
-    """Give an OpenSearch with an index of the bench's own, which is deleted at the end."""
+    """Give an OpenSearch, one of its own where no address is given."""
+    from local.stack import Stack  # imported where it is used: what filters does not need it
+
     if url is None:
         with tempfile.TemporaryDirectory(prefix="multimodal-bench-") as folder:
             stack = Stack(Path(folder))
@@ -111,6 +105,14 @@ def search_server(url: str | None) -> Iterator[Store]:
 
 
 def registering(server: Store, folder: Path) -> None:
+    import requests
+
+    from multimodal.index.documents import Arrival
+    from multimodal.index.series_index import SeriesIndex
+    from multimodal.workflows.external_series import Selection
+    from multimodal.workflows.import_dicomweb import Reference, import_by_reference
+    from tests.fakes.idc_index_file import index_row, write_index
+
     each = []
     for size in SIZES:
         patients = [index_row("made_up", f"P{number // 10}", number) for number in range(size)]
