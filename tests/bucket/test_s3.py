@@ -20,7 +20,13 @@ from multimodal.bucket.s3 import S3Bucket
 from multimodal.bucket.s3_lease import Terms
 from multimodal.bucket.s3_objects import Objects
 from multimodal.model.errors import ConfigurationError, RemoteError
-from multimodal.transport.session import CertificateError, LoginRefusedError, StoreFailedError, UnreachableError
+from multimodal.transport.session import (
+    CertificateError,
+    LoginRefusedError,
+    RequestRefusedError,
+    StoreFailedError,
+    UnreachableError,
+)
 from multimodal.transport.stores import Auth, Store
 from multimodal.workflows.check_stores import check_store
 from tests.fakes.http_server import HttpServer, answer
@@ -151,6 +157,15 @@ def test_a_refused_login_says_so(store: Store, code: str, status: int) -> None:
                 call()
             assert error.value.exit_code == 4
             assert os.environ["S3_SECRET"] not in str(error.value)
+
+
+def test_another_refusal_says_in_one_line_what_the_server_says(store: Store) -> None:
+    body = b"<Error><Code>EntityTooLarge</Code><Message>Your\n proposed upload is too large.</Message></Error>"
+    with HttpServer(answer(400, body, Content_Type="application/xml")) as server:
+        refused = open_bucket(replace(store, url=server.url, region="us-east-1"))
+        with pytest.raises(RequestRefusedError, match=r"/a refused: EntityTooLarge Your proposed upload") as error:
+            refused.write("a", b"content")
+    assert error.value.status == 400
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/xml", "text/plain"])

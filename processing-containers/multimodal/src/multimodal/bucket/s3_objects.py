@@ -109,7 +109,8 @@ class Objects:
             if error.code in _LOGIN_CODES:
                 said = f"this login may not use {bucket}/{key} ({error.code}); check its keys, its rights and the clock"
                 return LoginRefusedError(name, said, status=status)
-            return RequestRefusedError(name, f"{bucket}/{key}: {error.code} {error.message or ''}", status=status)
+            said = " ".join(f"{error.code} {error.message or ''}".split())[:300]
+            return RequestRefusedError(name, f"{bucket}/{key} refused: {said}", status=status)
         return StrangeAnswerError(self.store, key)
 
     def fetch(self, key: str, file: BinaryIO) -> str:
