@@ -141,6 +141,25 @@ def test_two_at_once_are_got_over(
         assert len(idc.pull(idc.find_series(UID), tmp_path / "out").instances) == COUNT
 
 
+@pytest.mark.parametrize("pair", sorted(itertools.combinations(sorted(FAULTS), 2))[::16])
+def test_two_faults_give_the_whole_series_or_an_error_that_names_it(
+    pair: tuple[str, str], opened: Callable[..., DicomWeb], objects: dict[str, bytes], tmp_path: Path
+) -> None:
+    with BucketServer(objects, *pair) as server, opened(server, retry_seconds=0.5) as idc:
+        error = None
+        try:
+            idc.pull(idc.find_series(UID), tmp_path / "out")
+        except RemoteError as raised:
+            error = raised
+    if error is None:
+        assert len(files(tmp_path / "out")) == COUNT
+    else:
+        assert (error.store, error.series_uid) == ("idc", UID)
+    assert set(files(tmp_path / "out").values()) <= set(objects.values())
+    with BucketServer(objects) as mended, opened(mended) as idc:
+        assert len(idc.pull(idc.find_series(UID), tmp_path / "out").instances) == COUNT
+
+
 def test_the_login_that_is_refused_is_the_cause(
     opened: Callable[..., DicomWeb], objects: dict[str, bytes], tmp_path: Path
 ) -> None:
