@@ -223,7 +223,7 @@ def _codes(column: Any) -> NDArray[np.int64]:
 
 def _numbers(column: Any) -> NDArray[Any]:
     numbers, there = _cells(column)
-    return np.where(there, numbers, 0)
+    return np.nan_to_num(np.where(there, numbers, 0))
 
 
 def _cells(column: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
