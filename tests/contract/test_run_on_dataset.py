@@ -125,6 +125,13 @@ def test_a_workflow_that_cannot_be_started_is_told_before_anything_is_copied(hom
         assert airflow.start(start) == airflow.start(start) == f"sync-imaging-{start.number}"
 
 
+def test_a_run_that_starts_nothing_has_failed(home: AirflowHome) -> None:
+    run = run_dag("run-on-dataset", {"workflow": "none-such", "identifiers": ["2.25.1"]}, home)
+    assert run.state == "failed"
+    assert run.tasks["evict-copies"] == "failed"  # which runs though the steps before it did not
+    assert "cannot start 'none-such': no workflow of this id is installed" in run.log.read_text()
+
+
 def test_the_store_is_checked_by_name(home: AirflowHome, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["stores", "check", "airflow", "--stores", str(home.stores)])

@@ -195,6 +195,16 @@ def test_a_referenced_series_that_the_archive_has_already_is_no_copy(ends: Ends)
     assert (ends.there("2"), ends.there("3")) == (COUNT, 0)
 
 
+def test_what_the_archive_has_a_part_of_is_made_whole_and_stays(ends: Ends) -> None:
+    files = write_series(ends.folder / "there", ends.token, COUNT, series="2")
+    assert not ends.pacs.push(files[:1]).failed
+    run, host = ends.copied_in("r1", "2"), Host()
+    ends.start(run, host, "2")
+    assert ends.there("2") == COUNT
+    assert ends.evict(run, host).counts == {"copies evicted": 0, "copies that others need": 1}
+    assert ends.there("2") == COUNT
+
+
 def test_a_copy_goes_with_the_last_run_that_needs_it(ends: Ends) -> None:
     host = Host()
     first, second = ends.copied_in("r1", "2"), ends.copied_in("r2", "2", "3")
@@ -244,7 +254,7 @@ def test_copies_go_when_the_workflow_failed_and_that_is_told(ends: Ends, state: 
     run, host = ends.copied_in("r1", "2"), Host(states=[state])
     ends.start(run, host, "2")
     if state is RunState.FAILED:
-        with pytest.raises(StartedRunError, match="failed, see its own log; the copies are evicted"):
+        with pytest.raises(StartedRunError, match="failed, see its own log; its copies are evicted"):
             ends.evict(run, host)
     else:
         assert ends.evict(run, host).status is Status.DONE
@@ -258,6 +268,13 @@ def test_copies_go_when_nothing_was_started(ends: Ends) -> None:
     assert ends.there("2") == 0
     with pytest.raises(ConfigurationError, match="were evicted"):
         ends.start(run, Host(), "2")
+
+
+def test_without_the_request_too_it_is_told_that_nothing_was_started(ends: Ends) -> None:
+    run = ends.copied_in("r1", "2", evict=False)
+    with pytest.raises(StartedRunError, match=r"not started, see the step before$"):
+        ends.evict(run, Host())
+    assert ends.there("2") == COUNT
 
 
 def test_a_run_killed_before_it_started_anything_is_told_by_the_next(ends: Ends) -> None:

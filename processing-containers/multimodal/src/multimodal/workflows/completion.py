@@ -71,6 +71,7 @@ def complete_documents(
     written = 0
     for name, end in ends.items():
         with open_dicomweb(end) as dicom, rendering(dicom) as session:
+            dicom.prepare(series_uids=[ref.series_uid for ref, _ in of_store[name]])
             changes = run.changes(dicom, of_store[name], session, lambda done: progress("documents", done, total))
             written += run.note(index.update(changes))
     counts = {"documents incomplete": total, "documents completed": written, **run.counts}

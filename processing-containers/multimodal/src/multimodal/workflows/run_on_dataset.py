@@ -48,8 +48,12 @@ class NotIndexedError(RemoteError):
         )
 
 
-class StartedRunError(RemoteError):
-    """The workflow was started and failed, or could not be started; its copies are gone all the same."""
+class StartedRunError(DataRefusedError):
+    """The workflow was started and failed, or it was not started; to try the same step again would not help."""
+
+    def __init__(self, host: str, problem: str) -> None:
+        self.host = host
+        super().__init__(f"{host}: {problem}")
 
 
 def fetch_missing(
@@ -87,16 +91,13 @@ def fetch_missing(
         documents = _documents(index, series_uids)
         _refuse_unknown(pacs, documents)
         refs = _referenced(documents)
-        missing = [uid for uid, ref in refs.items() if _is_missing(pacs, ref, copies.get(uid))]
-        result = stage_series(
-            stores, missing, folder_of, origins={uid: store_of(documents[uid] or {}) for uid in missing},
-            progress=progress,
-        )  # fmt: skip
+        origins = {uid: store_of(documents[uid] or {}) for uid in refs}
+        there = {uid: instances_in(pacs, ref) for uid, ref in refs.items()}
+        missing = [uid for uid in refs if _lacks(stores, origins[uid], refs[uid], there[uid], copies.get(uid))]
+        result = stage_series(stores, missing, folder_of, origins=origins, progress=progress)
         if lost := [issue for issue in result.issues if issue.code == IssueCode.SERIES_NOT_FOUND.code]:
             raise DatasetIncompleteError(lost, len(series_uids))
-        # What came by another way meanwhile is no copy of ours.
-        ours = [uid for uid in missing if copies.get(uid) is not None or not instances_in(pacs, refs[uid])]
-        made = {uid: _made(index, refs[uid], folder_of(uid)) for uid in ours}
+        made = {uid: _made(index, pacs, refs[uid], folder_of(uid)) for uid in missing}
         made |= {uid: copy for uid in refs.keys() - set(missing) if (copy := copies.get(uid)) is not None}
         run.copied = sorted({*run.copied, *made})
         copies.save(run)  # first: what a record of a copy names must be known to evict it
@@ -185,7 +186,7 @@ def evict_copies(
     Raises
     ------
     StartedRunError
-        If what `run` started failed, or it started nothing; after the eviction.
+        If what `run` started failed, or it started nothing; after what there is to evict.
     """
     copies = Copies(bucket)
     eviction = _Eviction(stores, copies, project)
@@ -203,7 +204,7 @@ def evict_copies(
         one.ended = state.value if one.started else ""
         eviction.of(one)
         progress("runs", 1)
-    if run is not None and run.evict and run.evicted:  # by now, or by another run before
+    if run is not None:
         _tell_failure(run)
     return eviction.result(bool(own or earlier))
 
@@ -286,17 +287,25 @@ def _referenced(documents: _Documents) -> dict[str, SeriesRef]:
     }
 
 
-def _made(index: SeriesIndex, ref: SeriesRef, folder: Path) -> Copy:
-    """Return the copy that is about to be sent, with the document, completed by now, that it will find."""
+def _made(index: SeriesIndex, pacs: DicomWeb, ref: SeriesRef, folder: Path) -> Copy:
+    """Return the copy that is about to be sent, with the document, completed by now, that it will find.
+
+    Of a series that the archive has a part of, or got by another way meanwhile, it is never evicted.
+    """
     document = index.get(ref.series_uid)
     fetched = sorted(file.stem for file in folder.glob("*.dcm"))
-    return Copy(ref.series_uid, ref.study_uid, store_of(document or {}), fetched, document)
+    kept = bool(instances_in(pacs, ref))
+    return Copy(ref.series_uid, ref.study_uid, store_of(document or {}), fetched, document, kept=kept)
 
 
-def _is_missing(pacs: DicomWeb, ref: SeriesRef, copy: Copy | None) -> bool:
-    """Say whether the archive lacks a referenced series; of a copy, whether it lacks a part of it."""
-    there = instances_in(pacs, ref)
-    return not there if copy is None else not there.issuperset(copy.instances)
+def _lacks(stores: Stores, origin: str, ref: SeriesRef, there: frozenset[str], copy: Copy | None) -> bool:
+    """Say whether the archive lacks a referenced series, or a part of it."""
+    if copy is not None:
+        return not there.issuperset(copy.instances)
+    if not there:
+        return True
+    with open_dicomweb(stores.get(origin, "dicomweb")) as dicom:
+        return not there.issuperset(instances_in(dicom, ref))
 
 
 def _has_arrived(copy: Copy, pacs: DicomWeb, index: SeriesIndex | None) -> bool:
@@ -322,7 +331,8 @@ def _end_of(run: DatasetRun, host: WorkflowHost, seconds: float) -> RunState | N
 
 
 def _tell_failure(run: DatasetRun) -> None:
+    copies = "; its copies are evicted" if run.evicted else ""
     if not run.started:
-        raise StartedRunError(run.workflow, "it was not started (see the step before); the copies are evicted")
+        raise StartedRunError(run.workflow, f"it was not started, see the step before{copies}")
     if run.ended == RunState.FAILED.value:
-        raise StartedRunError(run.host, f"{run.started} failed, see its own log; the copies are evicted")
+        raise StartedRunError(run.host, f"{run.started} failed, see its own log{copies}")
