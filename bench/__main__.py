@@ -15,6 +15,7 @@ BENCHMARKS = (
     "pull_series",
     "idc_index",
     "radiomics_rois",
+    "radiomics_processes",
     "report_rois",
     "ibsi_region",
     "filtered_region",

@@ -3,7 +3,7 @@
 Kaapana's operator hands each region and the whole image to pyradiomics as NIfTI files: shape and first order on a
 3 mm B-spline grid, one call per region. Each call costs about the same, so ``--theirs`` of them are timed and
 multiplied; making the NIfTI files, which Kaapana needs and we do not, is not counted. Ours is timed from the DICOM
-files on, reading included. The series is generated: nobody's data.
+files on, reading included, in one process (two: `radiomics_processes`). The series is generated: nobody's data.
 
 ``python -m bench.radiomics_rois [--size 512 512 300] [--theirs 2]``
 """
@@ -95,16 +95,13 @@ def compare(folder: Path, theirs_timed: int) -> None:
             "resampling": {"spacing": NEW_SPACING, "interpolator": "bspline"},
         },
     )
-    ours, spent, volume, rois = from_dicom(folder, as_kaapana, 1)
+    ours, spent, volume, rois = from_dicom(folder, as_kaapana)
     sizes = sorted(roi.voxels for roi in rois)
     z, y, x = volume.shape
     print(f"{x} x {y} x {z}, {len(rois)} ROIs of {sizes[0]:,} to {sizes[-1]:,} voxels; load {os.getloadavg()[0]:.1f}")
     print(f"ours, shape + first order at 3 mm, from DICOM, 1 process: {spent}")
     print(f"peak memory so far: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
-    print(f"ours, the same, 2 processes:                              {from_dicom(folder, as_kaapana, 2)[1]}")
-    for processes in (1, 2):
-        all_features = from_dicom(folder, compat, processes)[1]
-        print(f"ours, 107 features, voxels as they are, {processes} process(es):     {all_features}")
+    print(f"ours, 107 features, voxels as they are, 1 process:        {from_dicom(folder, compat)[1]}")
     picked = np.linspace(0, len(rois) - 1, theirs_timed).round().astype(int).tolist()
     call, equal, compared = theirs(folder, volume, rois, ours, picked)
     every = Spent(call.wall * len(rois), call.cpu * len(rois))
@@ -114,12 +111,12 @@ def compare(folder: Path, theirs_timed: int) -> None:
     print(f"{equal} of {compared} values equal to 4 decimals")
 
 
-def from_dicom(folder: Path, profile: Profile, processes: int) -> tuple[list[RoiResult], Spent, Volume, list[Roi]]:
+def from_dicom(folder: Path, profile: Profile) -> tuple[list[RoiResult], Spent, Volume, list[Roi]]:
     """Return our results and the time they took, reading included."""
     watch = Watch()
     volume = read_volume(folder / "ct")
     rois = read_rois(folder / "seg.dcm", volume)
-    results = extract(volume, rois, profile, processes=processes)
+    results = extract(volume, rois, profile)
     spent = watch.spent()
     failed = [result.failure for result in results if result.failure]
     if failed:
