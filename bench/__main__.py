@@ -13,6 +13,7 @@ BENCHMARKS = (
     "feature_layouts",
     "workbook",
     "pull_series",
+    "pull_cases",
     "idc_index",
     "radiomics_rois",
     "radiomics_processes",

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -29,12 +28,13 @@ import orjson
 import requests
 from dicomweb_client.api import DICOMwebClient
 
-from bench.pull_series import ACCEPT, PASSWORD, own_peak_memory
+from bench.pull_series import ACCEPT, PASSWORD, PLAIN, in_turns, own_peak_memory, show
 from local.servers import Orthanc
 from multimodal.dicomweb import open_dicomweb
 from multimodal.model.ids import hash_uid
 from multimodal.model.references import SeriesRef
 from multimodal.transport.stores import Auth, Store
+from multimodal.workflows.pull_series import pull_series
 from tests.fakes.dicom_files import make_instance, write_series
 
 ROUNDS = 5
@@ -50,10 +50,10 @@ def store(url: str) -> Store:
 
 
 def ours(url: str, refs: list[SeriesRef], folder: Path) -> None:
-    """Pull series, as many at once as there are connections."""
-    with open_dicomweb(store(url)) as dicom, ThreadPoolExecutor(min(len(refs), CONNECTIONS)) as pool:
-        for report in pool.map(lambda ref: dicom.pull(ref, folder / ref.series_uid), refs):
-            assert report.instances
+    """Pull series as the workflow does, as many at once as there are connections."""
+    with open_dicomweb(store(url)) as dicom:
+        result = pull_series(dicom, [ref.series_uid for ref in refs], folder.joinpath)
+    assert result.counts["series"] == len(refs)
 
 
 def plain(url: str, refs: list[SeriesRef], folder: Path) -> None:
@@ -72,30 +72,13 @@ def plain(url: str, refs: list[SeriesRef], folder: Path) -> None:
         list(pool.map(fetch, refs))
 
 
-def timed(way: Callable[[str, list[SeriesRef], Path], None], url: str, refs: list[SeriesRef], parent: Path) -> float:
-    """Return the seconds of one pull into an empty folder."""
-    folder = parent / "out"
-    folder.mkdir()
-    started = time.perf_counter()
-    way(url, refs, folder)
-    seconds = time.perf_counter() - started
-    shutil.rmtree(folder)
-    return seconds
-
-
-def compare(name: str, url: str, refs: list[SeriesRef], parent: Path, rounds: int) -> None:
+def compare(name: str, url: str, refs: list[SeriesRef], megabytes: float, parent: Path, rounds: int) -> None:
     """Print medians and their ratio, in turns."""
-    seconds: dict[str, list[float]] = {"ours": [], "plain": []}
-    for number in range(rounds + 1):
-        for label, way in (("ours", ours), ("plain", plain)):
-            took = timed(way, url, refs, parent)
-            if number:  # the first warms up
-                seconds[label].append(took)
-    mine, least = statistics.median(seconds["ours"]), statistics.median(seconds["plain"])
-    print(
-        f"{name}: ours {mine * 1000:.0f} ms, plain requests {least * 1000:.0f} ms, {mine / least:.2f} x "
-        f"(best of each {min(seconds['ours']) / min(seconds['plain']):.2f} x), throughput {least / mine:.2f} of plain"
-    )
+    ways = {"ours, verified": partial(ours, url, refs), PLAIN: partial(plain, url, refs)}
+    taken = in_turns(ways, parent, rounds)
+    show(name, taken, megabytes)
+    mine, least = (statistics.median(one.wall for one in taken[way]) for way in ways)
+    print(f"{name}: throughput {least / mine:.2f} of plain requests")
 
 
 class _Searches(BaseHTTPRequestHandler):
@@ -181,9 +164,10 @@ def main(rounds: int) -> None:
             server.wait()
             with open_dicomweb(store(server.url)) as dicom:
                 assert not dicom.push([*files, folder / "big.dcm"]).failed
-            compare(f"one part of {BIG_MB} MB", server.url, [BIG], folder, rounds)
+            compare(f"one part of {BIG_MB} MB", server.url, [BIG], BIG_MB, folder, rounds)
             print(f"peak memory of a process that pulls it: {alone('--big', server.url, str(folder / 'alone'))} MB")
-            compare(f"{SERIES} series of 5 MB over {CONNECTIONS} connections", server.url, SMALL, folder, rounds)
+            name = f"{SERIES} series of 5 MB over {CONNECTIONS} connections"
+            compare(name, server.url, SMALL, SERIES * 5.25, folder, rounds)
         finally:
             server.stop()
     searches()
