@@ -154,6 +154,24 @@ def test_a_patient_who_is_there_is_left_untouched_where_it_is_to_be(
     assert report.unchanged == {"Patient": 1}
     assert server.read("Patient", study.patient(1)["id"]) == theirs
     ours = server.read("Patient", study.patient(2)["id"])
+    before = manifest.read_bytes()
+    assert study.load(server, manifest, groups, leave=["Patient"]).total == 0
+    assert manifest.read_bytes() == before, "what was spared is remembered"
     report = study.load(server, manifest, [groups[0], group(2, 2.5, "female")], leave=["Patient"])
     assert (report.created.total(), report.updated) == (0, {"Observation": 1})
     assert server.read("Patient", study.patient(2)["id"]) == ours
+
+
+def test_whom_a_load_left_untouched_it_does_not_ask_for_again(
+    proxy: CountingProxy, proxied: FhirServer, study: Study, manifest: Path, tmp_path: Path
+) -> None:
+    other = Study()
+    other.system = study.system
+    other.load(proxied, tmp_path / "other", [Group([study.patient(1)])])
+    groups = [Group([study.patient(1, gender="male"), study.patient(2, gender="male")])]
+    study.load(proxied, manifest, groups, leave=["Patient"])
+    for verified, requests in ((False, 1), (True, 2)):
+        proxy.requests.clear()
+        study.load(proxied, manifest, groups, leave=["Patient"], verified=verified)
+        assert len(proxy.requests) == requests
+    assert study.load(proxied, manifest, groups).updated == {"Patient": 1}, "no longer spared"

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 CREATE TABLE IF NOT EXISTS resource ({_TYPED}, PRIMARY KEY (type, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS undo (by INTEGER NOT NULL, {_TYPED}, PRIMARY KEY (by, type, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS doubt (scope TEXT, old TEXT, new TEXT, PRIMARY KEY (scope, old, new)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spared (type TEXT, id TEXT, sha256 BLOB, meta BLOB, PRIMARY KEY (type, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS run (number INTEGER PRIMARY KEY, run TEXT NOT NULL, completed_by TEXT NOT NULL DEFAULT '');
 """
 _PLACES = ", ".join("?" * len(COLUMNS.split(", ")))
@@ -214,7 +215,7 @@ class Manifest:
     def clear(self) -> None:
         """Forget all resources and runs."""
         with self.database:
-            for table in ("resource", "undo", "run", "doubt"):
+            for table in ("resource", "undo", "run", "doubt", "spared"):
                 self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
     def get(self, resource_type: str, resource_id: str) -> Entry | None:

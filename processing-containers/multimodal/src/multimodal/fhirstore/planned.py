@@ -88,22 +88,40 @@ class Planned:
         return map(Change._make, found)
 
     def leave_existing(self, kind: str, target: Target) -> None:
-        """Plan no write of those resources of a type that `target` has, whatever the input says of them."""
+        """Plan no write of those resources of a type that `target` has, whatever the input says of them.
+
+        The manifest remembers what was spared so (table ``spared``): as long as the input says the same of it, the
+        target is not asked again.
+        """
+        spared = (
+            "EXISTS (SELECT 1 FROM spared s WHERE s.type = planned.type AND s.id = planned.id"
+            " AND s.sha256 = planned.sha256 AND s.meta = planned.meta)"
+        )
         found = self._database.execute(
-            f"SELECT num, id, change FROM temp.planned WHERE type = ? AND {_CHANGED} ORDER BY num",  # noqa: S608
+            f"SELECT num, id, change, {spared} FROM temp.planned"  # noqa: S608
+            f" WHERE type = ? AND {_CHANGED} ORDER BY num",
             (kind,),
         ).fetchall()
+        self._spare(kind, [(number, change) for number, _, change, known in found if known])
+        asked = [row[:3] for row in found if not row[3]]
         most = _AT_ONCE if target.order == "patient" else 40 * _AT_ONCE  # a folder is read as a whole each time
-        for start in range(0, len(found), most):
-            chunk = found[start : start + most]
+        for start in range(0, len(asked), most):
+            chunk = asked[start : start + most]
             there = target.read_many([(kind, key) for _, key, _ in chunk])
             left = [(number, change) for number, key, change in chunk if (kind, key) in there]
-            self._database.executemany(
-                "UPDATE temp.planned SET change = 'unchanged' WHERE num = ?", [(number,) for number, _ in left]
-            )
-            for _, change in left:
-                self._counts[kind][change] -= 1
-                self._counts[kind]["unchanged"] += 1
+            with self._database:
+                self._database.executemany(
+                    "INSERT OR REPLACE INTO spared SELECT type, id, sha256, meta FROM temp.planned WHERE num = ?",
+                    [(number,) for number, _ in left],
+                )
+            self._spare(kind, left)
+
+    def _spare(self, kind: str, planned: Sequence[tuple[int, str]]) -> None:
+        numbers = [(number,) for number, _ in planned]
+        self._database.executemany("UPDATE temp.planned SET change = 'unchanged' WHERE num = ?", numbers)
+        for _, change in planned:
+            self._counts[kind][change] -= 1
+            self._counts[kind]["unchanged"] += 1
 
     def gone_for_good(self) -> int:
         """Return how many of the resources that `verify` found gone this load does not store again."""

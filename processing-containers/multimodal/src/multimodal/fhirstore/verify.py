@@ -48,6 +48,7 @@ def verify(known: Manifest, target: Target, source: str, progress: Progress = si
     """
     database, looked_at, gone, changed = known.database, 0, 0, 0
     database.execute("CREATE TEMP TABLE IF NOT EXISTS gone (type TEXT, id TEXT, PRIMARY KEY (type, id)) WITHOUT ROWID")
+    database.execute("DELETE FROM spared")  # of these it is asked anew too
     total = len(known)
     at_once = _AT_ONCE if target.order == "patient" else 40 * _AT_ONCE  # a folder is read as a whole each time
     last = ("", "")
