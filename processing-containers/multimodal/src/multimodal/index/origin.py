@@ -13,6 +13,7 @@ from typing import Any
 TITLE = "00020016 SourceApplicationEntityTitle_keyword"
 ADDRESS = "00020026 SourcePresentationAddress_keyword"
 LICENCE = "00000000 Licence_keyword"
+ISSUER = "00100021 IssuerofPatientID_keyword"
 # Of a series that a public index lists: to whose patients it belongs, what it was made for, and in which state it is.
 COLLECTION = "00000000 Collection_keyword"
 ANALYSIS_RESULT = "00000000 AnalysisResult_keyword"
@@ -38,6 +39,11 @@ def listed_fields(*, collection: str, analysis_result: str, source_doi: str, rev
 def store_of(document: Mapping[str, Any]) -> str:
     """Return the name of the store that a referenced series lies in; empty for one of the platform's own archive."""
     return str(document.get(ADDRESS) or "")
+
+
+def issuer_of(document: Mapping[str, Any]) -> str:
+    """Return who issued the Patient ID: the collection of a public index, else what the images say; empty if nobody."""
+    return str(document.get(COLLECTION) or document.get(ISSUER) or "")
 
 
 def is_complete(document: Mapping[str, Any]) -> bool:

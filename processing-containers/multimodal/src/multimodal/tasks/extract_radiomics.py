@@ -20,6 +20,7 @@ from multimodal.radiomics import DEFAULT_PROFILE, Profile, load_profile
 from multimodal.transport.session import HttpSession
 from multimodal.workflows.extract_radiomics import SeriesFolders, extract_radiomics
 from multimodal.workflows.scanned_patients import ScannedPatients
+from multimodal.workflows.series_patients import SeriesPatients
 
 _MOST_PROCESSES = 4  # each holds the volume: the pod's memory is stated for so many
 
@@ -41,6 +42,7 @@ def run(context: TaskContext) -> WorkflowResult:
             bucket=context.bucket,
             dicom=closing.enter_context(open_dicomweb(pacs)) if context.form.get("send_results") else None,
             patients=ScannedPatients.of(pacs),
+            origins=SeriesPatients(context.stores),
             reading=Reading(resample=bool(context.form.get("resample")), suv=bool(context.form.get("suv", True))),
             layout="components" if context.form.get("layout") == "components" else "members",
             processes=min(_MOST_PROCESSES, len(os.sched_getaffinity(0))),

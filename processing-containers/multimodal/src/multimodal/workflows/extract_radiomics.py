@@ -28,6 +28,7 @@ from multimodal.workflows.measure_rois import Measured, MeasuredMask, with_readi
 from multimodal.workflows.measure_series import Refused, SeriesFolders, measure_series
 from multimodal.workflows.measured_resources import measured_groups
 from multimodal.workflows.scanned_patients import ScannedPatients
+from multimodal.workflows.series_patients import SeriesPatients
 from multimodal.workflows.sync_imaging import sync_imaging
 
 __all__ = ["SOURCE", "SeriesFolders", "extract_radiomics"]
@@ -45,6 +46,7 @@ def extract_radiomics(
     bucket: Bucket | None = None,
     dicom: DicomWeb | None = None,
     patients: ScannedPatients | None = None,
+    origins: SeriesPatients | None = None,
     reading: Reading = _USUAL,
     layout: Layout = "members",
     processes: int = 1,
@@ -65,6 +67,8 @@ def extract_radiomics(
         FHIR target, bucket (features, manifest) and image store (SR and SEG); left alone where not given.
     patients : ScannedPatients, optional
         Whom the images' Patient IDs mean; needed with `fhir`.
+    origins : SeriesPatients, optional
+        Whom they mean in series that are referenced in other stores; without it, `patients` says so of all.
     reading : Reading
         How series and masks become voxels; what differs from the usual is part of the settings' hash.
     layout : {'members', 'components'}
@@ -87,7 +91,7 @@ def extract_radiomics(
         raise ConfigurationError("name the identifier system of the Patient IDs: patient_system of the image store")
     profile = with_reading(profile, reading)
     whose = patients or ScannedPatients("")
-    run = _Run(profile, layout, out_dir, fhir, bucket, dicom, whose)
+    run = _Run(profile, layout, out_dir, fhir, bucket, dicom, whose, origins)
     found = measure_series(pairs, profile=profile, reading=reading, processes=processes)
     for done, measured in enumerate(found, start=1):
         run.deliver(measured)
@@ -106,6 +110,7 @@ class _Run:
     bucket: Bucket | None
     dicom: DicomWeb | None
     patients: ScannedPatients
+    origins: SeriesPatients | None
     counts: Counter[str] = field(default_factory=Counter)
     issues: list[Issue] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -175,9 +180,14 @@ class _Run:
             problem = "the images have no Patient ID; no resource was written"
             self._refuse(IssueCode.SERIES_WITHOUT_PATIENT, problem, record=volume.series_uid)
             return
-        patient = self.patients.ref(volume.patient_id)
+        patients = self.patients if self.origins is None else self.origins.of(volume.series_uid, mask_series)
+        if patients is None:
+            problem = "nobody says who issued the Patient ID, which the patient_system of the images' store needs"
+            self._refuse(IssueCode.SERIES_WITHOUT_PATIENT, problem, record=volume.series_uid)
+            return
+        patient = patients.ref(volume.patient_id)
         groups = (
-            replace(group, resources=[self.patients.told(volume.patient_id, resource) for resource in group.resources])
+            replace(group, resources=[patients.told(volume.patient_id, resource) for resource in group.resources])
             for group in measured_groups(volume, results, self.profile, patient, self.layout)
         )
         # A value that this run could not measure any more must not stay beside the others.

@@ -15,7 +15,7 @@ from multimodal.fhirstore import Target
 from multimodal.index.choice import JoinChoice, load_choice
 from multimodal.index.documents import age_in_years
 from multimodal.index.keys import Area, Kind, area_of, is_own, own_key
-from multimodal.index.origin import ADDRESS, COLLECTION, store_of
+from multimodal.index.origin import ADDRESS, COLLECTION, ISSUER, issuer_of, store_of
 from multimodal.index.series_index import SERIES_KEY, Change, SeriesIndex, WriteReport
 from multimodal.mapping.load import load_mapping
 from multimodal.model.issue_codes import IssueCode
@@ -31,13 +31,12 @@ from multimodal.workflows.scanned_patients import ScannedPatients
 from multimodal.workflows.series_documents import create_missing
 
 _PATIENT = "00100020 PatientID_keyword"
-_ISSUER = "00100021 IssuerofPatientID_keyword"
 _SEX = "00100040 PatientSex_keyword"
 _AGE = "00101010 PatientAge_keyword"
 _BORN = "00100030 PatientBirthDate_date"
 _STUDY_DATE = "00080020 StudyDate_date"
 _FIELDS = (
-    SERIES_KEY, _PATIENT, _ISSUER, _SEX, _AGE, _BORN, _STUDY_DATE, ADDRESS, COLLECTION,
+    SERIES_KEY, _PATIENT, ISSUER, _SEX, _AGE, _BORN, _STUDY_DATE, ADDRESS, COLLECTION,
     *(f"00000000 {area}*" for area in Area),
 )  # fmt: skip
 _FHIR_PATIENT = own_key(Area.FHIR, "Patient", Kind.KEYWORD)
@@ -122,8 +121,8 @@ class _Document:
 
     @property
     def issuer(self) -> str:
-        """Who issued the Patient ID: the collection of a public index, else what the images say."""
-        return str(self.content.get(COLLECTION) or self.content.get(_ISSUER) or "")
+        """Who issued the Patient ID."""
+        return issuer_of(self.content)
 
     @property
     def origin(self) -> str:
