@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,68 @@ def test_a_killed_run_goes_on_where_it_was(ends: Ends) -> None:
     assert ends.start(again, host, "1", "2", "3") == name
     assert len(host.starts) == 1
     assert ends.evict(again, host).counts["copies evicted"] == 2
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+class Deadly(FolderBucket):
+    """Ends the run at its n-th change of the bucket, before or after it."""
+
+    left = 0
+    before = True
+
+    def write(self, key: str, content: bytes) -> None:
+        self._live(lambda: super(Deadly, self).write(key, content))
+
+    def delete(self, key: str) -> None:
+        self._live(lambda: super(Deadly, self).delete(key))
+
+    def _live(self, change: Callable[[], None]) -> None:
+        self.left -= 1
+        if self.left == 0 and self.before:
+            raise KilledError
+        change()
+        if self.left == 0:
+            raise KilledError
+
+
+def run_with_kills(ends: Ends, name: str, host: Host) -> int:
+    """Do all steps, each again after it was killed, as a host would; return how often that was."""
+    steps: list[Callable[[DatasetRun], object]] = [
+        lambda run: ends.fetch(run, "2"),
+        ends.send,
+        lambda run: ends.start(run, host, "2"),
+        lambda run: ends.evict(run, host),
+    ]
+    kills = 0
+    for step in steps:
+        try:
+            step(Copies(ends.bucket).run(name) or new_run(name, "w", evict=True))
+        except KilledError:
+            kills += 1
+            step(Copies(ends.bucket).run(name) or new_run(name, "w", evict=True))
+    return kills
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_killed_at_any_change_of_its_state_it_goes_on(ends: Ends, before: bool) -> None:
+    document = ends.index.get(ends.series("2")) or {}
+    bucket = ends.bucket = Deadly(ends.bucket.root)
+    bucket.write(thumbnail_key(ends.series("2")), b"a picture")
+    bucket.before = before
+    for number in itertools.count(1):
+        host, bucket.left = Host(), number
+        kills = run_with_kills(ends, f"r{number}", host)
+        assert ends.there("2") == 0
+        assert len({start.number for start in host.starts}) == 1
+        assert [*bucket.list("state/copies/"), *Copies(bucket).unfinished()] == []
+        assert ends.index.get(ends.series("2")) == document
+        assert bucket.read(thumbnail_key(ends.series("2"))) == b"a picture"
+        if not kills:
+            break
+    assert number > 8  # as many changes there are at least
 
 
 def test_where_a_platform_fills_the_index_it_is_waited_for(ends: Ends) -> None:

@@ -23,6 +23,7 @@ from multimodal.workflows.started_runs import awaited
 from multimodal.workflows.thumbnails import thumbnail_key
 
 COPIES, RUNS = "state/copies", "state/dataset-runs"
+_OPEN = f"{RUNS}/open"
 ARRIVED = "00000000 TimestampArrived_datetime"
 _LOCK_SECONDS = 60.0
 _VANISHES_SECONDS = 30.0
@@ -110,18 +111,20 @@ class Copies:
 
     def run(self, name: str) -> DatasetRun | None:
         """Return what is known of a run."""
-        content = self._read(f"{RUNS}/{name}.json")
+        content = self._read(f"{RUNS}/{name}.json") or self._read(f"{_OPEN}/{name}.json")
         return None if content is None else DatasetRun(**content)
 
     def save(self, run: DatasetRun) -> None:
-        """Write down what is known of a run."""
-        self._write(f"{RUNS}/{run.name}.json", asdict(run))
+        """Write down what is known of a run; those with copies to evict lie apart, since each later run looks there."""
+        waits = run.evict and not run.evicted
+        self._write(f"{_OPEN if waits else RUNS}/{run.name}.json", asdict(run))
+        if not waits:
+            self._bucket.delete(f"{_OPEN}/{run.name}.json")
 
     def unfinished(self) -> list[DatasetRun]:
         """Return the runs whose copies were to go and are still there."""
-        names = [key[len(RUNS) + 1 : -len(".json")] for key in self._bucket.list(f"{RUNS}/")]
-        runs = [run for name in names if (run := self.run(name)) is not None]
-        return [run for run in runs if run.evict and not run.evicted]
+        names = [key[len(_OPEN) + 1 : -len(".json")] for key in self._bucket.list(f"{_OPEN}/")]
+        return [run for name in names if (run := self.run(name)) is not None and not run.evicted]
 
     def get(self, series_uid: str) -> Copy | None:
         """Return the record of a copy; None for a series of the archive's own."""
