@@ -144,3 +144,25 @@ def test_what_is_no_correction_raises_no_doubt(what: str, folder: NdjsonFolder, 
     assert not [told for told in report.warnings if "moved" in told]
     assert report.deleted.total() == 0
     assert report.absent["Observation"] >= PARTS
+
+
+def test_all_numbers_get_another_form_and_one_row_is_corrected_too(
+    folder: NdjsonFolder, study: Study, manifest: Path
+) -> None:
+    """Those that moved as they were do not make it another table."""
+    study.load(folder, manifest, [row(study, number) for number in range(6)])
+    renamed = [row(study, number, key=100 + number) for number in range(5)]
+    report = study.load(folder, manifest, [*renamed, row(study, 5, key=105, part0=99.0)])
+    assert len([told for told in report.warnings if "were moved" in told]) == 6
+    assert codes(report) == []
+
+
+def test_what_many_say_names_no_candidates(folder: NdjsonFolder, study: Study, manifest: Path) -> None:
+    """Forty who come and fifteen who go, all with the same values: no pair of them is looked at."""
+    common = {f"part{part}": 1.0 for part in range(PARTS)}
+    first = [row(study, number, **common) for number in range(40)]
+    study.load(folder, manifest, first)
+    new = [row(study, 100 + number, at=100 + number, **common) for number in range(40)]
+    report = study.load(folder, manifest, [*first[:25], *new])
+    assert codes(report) == []
+    assert report.absent == {"Observation": 15 * PARTS}

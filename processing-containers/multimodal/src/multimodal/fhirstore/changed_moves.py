@@ -16,6 +16,8 @@ from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 
 _TOLD_OF_A_PERSON = ("birthDate", "gender", "deceasedBoolean", "deceasedDateTime")
+_AT_ONCE = 500
+_COMMON = 20  # what is made of more new patients than so many tells none of them
 _Made = Sequence[tuple[bytes, int | None]]
 
 
@@ -56,8 +58,8 @@ def changed_moves(
     5. and no second absent patient fits the new one.
 
     It is a doubt when the rows are the same ones and less of this holds, or when more than half of the contents, rare
-    ones, stand under another patient in other rows. Rows alone say nothing where most of the earlier resources are
-    absent: that is another table, not a corrected one.
+    ones, stand under another patient in other rows. Where most of the earlier resources are absent and have not moved,
+    nothing is said: that is another table, not a corrected one.
     """
     settled = {move.old for move in exact} | {move.new for move in exact}
     if not plan.counts("created"):
@@ -66,11 +68,12 @@ def changed_moves(
     for entry in absent:
         if entry.patient and entry.patient not in settled:
             lost[entry.patient].append(entry)
-    cases = _Cases(plan, known, 2 * len(absent) <= plan.known())
-    sure = dict[str, str]()
-    for old, found in cases.of(lost, settled).items():
-        if len(found) == 1 and cases.is_sure(found[0]):
-            sure[old] = found[0].new
+    if not lost or 2 * sum(map(len, lost.values())) > plan.known():
+        return [], []
+    cases = _Cases(plan, known, lost, settled)
+    alone = [found[0] for found in cases.found.values() if len(found) == 1]
+    strangers = {case.new for case in alone} - _known_of(known, {case.new for case in alone})
+    sure = {case.old: case.new for case in alone if case.new in strangers and cases.is_sure(case)}
     claims = Counter(sure.values())
     moved = {old: new for old, new in sure.items() if claims[new] == 1}
     doubts = [
@@ -93,12 +96,24 @@ def told_of(doubts: Iterable[Doubt], known: Manifest, scope: str, absent: Sequen
     database = known.database
     found = database.execute("SELECT old, new FROM doubt WHERE scope = ?", (scope,))
     now, before = set(doubts), set(map(Doubt._make, found))
-    standing = {doubt for doubt in before if doubt.old in kept and any(known.of_patient(doubt.new))} | now
+    there = _known_of(known, {doubt.new for doubt in before})
+    standing = {doubt for doubt in before if doubt.old in kept and doubt.new in there} | now
     if standing != before:
         with database:
             database.execute("DELETE FROM doubt WHERE scope = ?", (scope,))
             database.executemany("INSERT INTO doubt VALUES (?, ?, ?)", [(scope, *doubt) for doubt in sorted(standing)])
     return [_issue(doubt, kept[doubt.old]) for doubt in sorted(standing)]
+
+
+def _known_of(known: Manifest, patients: Collection[str]) -> set[str]:
+    """Return those of `patients` of whom earlier loads wrote anything."""
+    found, names = set[str](), sorted(patients)
+    for start in range(0, len(names), _AT_ONCE):
+        chunk = names[start : start + _AT_ONCE]
+        places = ", ".join("?" * len(chunk))
+        rows = known.database.execute(f"SELECT DISTINCT patient FROM resource WHERE patient IN ({places})", chunk)  # noqa: S608
+        found.update(patient for (patient,) in rows)
+    return found
 
 
 def _issue(doubt: Doubt, entries: Sequence[Entry]) -> Issue:
@@ -142,56 +157,66 @@ class _Case:
 
 
 class _Cases:
-    """All that may be one patient under two numbers."""
+    """All that may be one patient under two numbers.
 
-    def __init__(self, plan: Plan, known: Manifest, same_table: bool) -> None:
+    Attributes
+    ----------
+    found : dict of str to list of _Case
+        For each old patient the new ones that could be the same person.
+    """
+
+    def __init__(
+        self, plan: Plan, known: Manifest, lost: Mapping[str, Sequence[Entry]], settled: Collection[str]
+    ) -> None:
         self._plan = plan
         self._known = known
-        self._same_table = same_table
+        lost = {old: all_ for old, all_ in lost.items() if not any(plan.is_unknown(entry) for entry in all_)}
+        contents = {entry.content for all_ in lost.values() for entry in all_}
+        self._patients = known.patients_with(contents)
+        self._gone = plan.not_named(lost)
         self.found: dict[str, list[_Case]] = {}
-
-    def of(self, lost: Mapping[str, Sequence[Entry]], settled: Collection[str]) -> Mapping[str, list[_Case]]:
-        """Return for each old patient the new ones that could be the same person."""
-        lost = {old: all_ for old, all_ in lost.items() if not any(self._plan.is_unknown(entry) for entry in all_)}
-        entries = [entry for all_ in lost.values() for entry in all_]
-        made = self._plan.created_with_or_in(
-            {entry.content for entry in entries}, {entry.row for entry in entries if entry.row is not None}
+        made = plan.created_with_or_in(
+            contents, {entry.row for all_ in lost.values() for entry in all_ if entry.row is not None}
         )
-        by_content: dict[bytes, set[str]] = defaultdict(set)
-        by_row: dict[int | None, set[str]] = defaultdict(set)
-        for new in made.keys() - settled:
-            for content, row in made[new]:
-                by_content[content].add(new)
-                by_row[row].add(new)
-        gone = self._plan.not_named(lost)
+        near_by = _index({new: places for new, places in made.items() if new not in settled})
         for old, all_ in lost.items():
-            near = set[str]().union(*(by_content[entry.content] | by_row[entry.row] for entry in all_))
+            near = set[str]().union(*(near_by[part] for entry in all_ for part in (entry.content, entry.row)))
             cases = [_Case(old, new, all_, made[new]) for new in sorted(near - {old})]
-            if likely := [case for case in cases if self._is_likely(case, old in gone)]:
+            if likely := [case for case in cases if self._is_likely(case)]:
                 self.found[old] = likely
-        return self.found
 
-    def _is_likely(self, case: _Case, gone: bool) -> bool:
-        if case.in_place and self._same_table and (gone or case.most(case.there)):
+    def _is_likely(self, case: _Case) -> bool:
+        if case.in_place and (case.old in self._gone or case.most(case.there)):
             return True
         return case.most(case.alike) and self._is_rare(case, case.alike)
 
     def is_sure(self, case: _Case) -> bool:
-        """Say whether the two are one person; see the Notes of `changed_moves`."""
+        """Say whether the two are one person, if the new one was not known; see the Notes of `changed_moves`."""
         return (
             case.in_place
             and case.most(case.there)
-            and bool(self._plan.not_named({case.old}))
-            and not any(self._known.of_patient(case.new))
+            and case.old in self._gone
             and not self._differ(case)
             and self._is_rare(case, case.there)
         )
 
     def _is_rare(self, case: _Case, entries: Sequence[Entry]) -> bool:
-        return is_rare(self._known, case.old, entries)
+        return is_rare(self._known, case.old, entries, self._patients)
 
     def _differ(self, case: _Case) -> bool:
         before = contribution_of(self._known.get("Patient", case.old)) or {}
         body = self._plan.body_of("Patient", case.new)
         now = orjson.loads(body) if body else {}
         return any(name in before and name in now and before[name] != now[name] for name in _TOLD_OF_A_PERSON)
+
+
+def _index(made: Mapping[str, _Made]) -> Mapping[bytes | int | None, set[str]]:
+    """Return the new patients by content and by row, common contents apart."""
+    found: dict[bytes | int | None, set[str]] = defaultdict(set)
+    for new, places in made.items():
+        for content, row in places:
+            found[content].add(new)
+            found[row].add(new)
+    for part in [part for part, patients in found.items() if isinstance(part, bytes) and len(patients) > _COMMON]:
+        del found[part]
+    return found
