@@ -1,6 +1,6 @@
 """One Observation per feature against one per class with components, on a FHIR server: load, search, size.
 
-`python -m bench.feature_layouts [--series 50] [--rois 20]`: the same 107 generated values for each ROI in both layouts,
+`python -m bench.feature_layouts [--series 3] [--rois 20]`: the same 107 generated values for each ROI in both layouts,
 each on a HAPI and an H2 file of its own, one after the other. Searched is what people ask for: the regions in which
 one feature is high, all values of that feature, all values of one ROI, and everything as a wide table. Seconds of CPU
 are the server's and ours; they hold on a busy machine too. The size is by how much the database's file grew, once the
@@ -215,7 +215,7 @@ def show(found: dict[Layout, Figures]) -> None:
 def main() -> None:
     """Measure both layouts and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--series", type=int, default=50)
+    parser.add_argument("--series", type=int, default=3, help="50 as in docs/radiomics.md takes half an hour")
     parser.add_argument("--rois", type=int, default=20)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
