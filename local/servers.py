@@ -205,6 +205,7 @@ class Orthanc(Server):
         return f"http://{HOST}:{self.port}"
 
     def _prepare(self, port: int) -> tuple[list[str], dict[str, str]]:
+        command, plugin, environment = self._program()
         settings = {
             "Name": "multimodal",
             "HttpPort": port,
@@ -216,13 +217,17 @@ class Orthanc(Server):
             "OverwriteInstances": True,
             "StorageDirectory": str(self.folder / "storage"),
             "IndexDirectory": str(self.folder / "storage"),
-            "Plugins": [ORTHANC_DICOMWEB],
+            "Plugins": [plugin],
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "StudiesMetadata": "Full", "SeriesMetadata": "Full"},
         }
         configuration = self.folder / "configuration"
         configuration.mkdir(exist_ok=True)
         write_whole(configuration / "orthanc.json", orjson.dumps(settings, option=orjson.OPT_INDENT_2))
-        return [ensure(ORTHANC), str(configuration)], {"ORTHANC_PASSWORD": self._password}
+        return [*command, str(configuration)], {**environment, "ORTHANC_PASSWORD": self._password}
+
+    def _program(self) -> tuple[list[str], str, dict[str, str]]:
+        """Return the command, the DICOMweb plugin, and what they need in the environment."""
+        return [ensure(ORTHANC)], ORTHANC_DICOMWEB, {}
 
     def _probe_url(self) -> str:
         return f"{self.url}/studies?limit=1"
