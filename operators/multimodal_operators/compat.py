@@ -40,15 +40,23 @@ def get_ref_series(dag: Any, *, input_operator: Any) -> Any:
     return PlainGetRefSeriesOperator(dag=dag, input_operator=input_operator, trigger_rule="none_failed")
 
 
-def send_series(dag: Any, *, input_operator: Any) -> Any:
+def send_series(dag: Any, *, input_operator: Any, ae_title: str = "NONE") -> Any:
     """Return the step that sends the series of the batch to the internal archive; skipped where none were laid there.
 
     The platform's own step fails where it finds no image, so it must not run after a step that had nothing to do.
+
+    Parameters
+    ----------
+    ae_title : str
+        Calling AE title on Kaapana, and dataset of what arrives, where the form has no key ``aetitle``; without either
+        the platform would take the run's name, which is too long for one.
     """
     if ON_KAAPANA:
         from kaapana.operators.DcmSendOperator import DcmSendOperator
 
-        return DcmSendOperator(dag=dag, name="dcmsend", input_operator=input_operator, level="element")
+        return DcmSendOperator(
+            dag=dag, name="dcmsend", input_operator=input_operator, level="element", ae_title=ae_title
+        )
     from multimodal_operators.send_series_operator import PlainDcmSendOperator
 
     return PlainDcmSendOperator(dag=dag, input_operator=input_operator)

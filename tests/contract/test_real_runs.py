@@ -17,6 +17,9 @@ from multimodal.model.references import PatientRef, imaging_study_id
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import load_stores
 
+# Skipped where the archive takes results by STOW-RS, or none shall go there.
+STORED_BY_STOW = {"collect-results", "dcmsend"}
+
 
 @pytest.fixture(scope="module")
 def home(stores_file: Path, tmp_path_factory: pytest.TempPathFactory) -> AirflowHome:
@@ -86,7 +89,8 @@ def test_draft_mapping(home: AirflowHome, cohort: Path, stores_file: Path) -> No
 
 def test_extract_radiomics(home: AirflowHome, scan: dict[str, str], clinical: FhirServer, stores_file: Path) -> None:
     run = run_dag("extract-radiomics", {"identifiers": [scan["mask"]]}, home)
-    assert set(run.tasks.values()) == {"success"}, run.log.read_text()[-2000:]
+    assert {task for task, state in run.tasks.items() if state != "success"} == STORED_BY_STOW
+    assert run.state == "success", run.log.read_text()[-2000:]
     batch = run.folder / "batch"
     assert [folder.name for folder in batch.iterdir()] == [scan["mask"]]
     image = next((batch / scan["mask"] / "get-ref-series").glob("*.dcm"))

@@ -11,7 +11,7 @@ TASKS = (
     "get-input", "get-ref-series", "import-clinical", "draft-mapping", "sync-imaging", "extract-radiomics",
     "store-measurements",
     "join-metadata", "fetch-external", "dcmsend", "import-dicomweb",
-    "fetch-referenced", "run-workflow", "evict-copies",
+    "fetch-referenced", "run-workflow", "evict-copies", "collect-results",
 )  # fmt: skip
 
 

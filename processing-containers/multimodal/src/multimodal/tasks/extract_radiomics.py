@@ -33,6 +33,9 @@ def run(context: TaskContext) -> WorkflowResult:
     pairs = [SeriesFolders(series.of(images_dir), series.of(context.in_name)) for series in masks]
     pacs = context.stores.get("pacs", "dicomweb")
     with ExitStack() as closing:
+        archive = closing.enter_context(open_dicomweb(pacs))
+        # Into an archive that takes nothing by STOW-RS the results are sent by the steps behind this one.
+        stored = bool(context.form.get("send_results")) and archive.profile.accepts_instances
         session = closing.enter_context(HttpSession(context.stores.get("clinical", "fhir")))
         result = extract_radiomics(
             [pair for pair in pairs if pair.image.is_dir()],
@@ -40,7 +43,7 @@ def run(context: TaskContext) -> WorkflowResult:
             out_dir=context.out_dir,
             fhir=FhirServer(session),
             bucket=context.bucket,
-            dicom=closing.enter_context(open_dicomweb(pacs)) if context.form.get("send_results") else None,
+            dicom=archive if stored else None,
             patients=ScannedPatients.of(pacs),
             origins=SeriesPatients(context.stores),
             reading=Reading(resample=bool(context.form.get("resample")), suv=bool(context.form.get("suv", True))),
