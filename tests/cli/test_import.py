@@ -108,3 +108,13 @@ def test_what_the_folder_lost_is_found_with_verify(study: SmallStudy, tmp_path: 
     found = multimodal(*arguments, "--verify")
     assert "1 were gone from" in found.stdout
     assert file.read_bytes() == whole
+
+
+def test_what_an_undoing_leaves_alone_is_told_without_the_patients_number(study: SmallStudy, tmp_path: Path) -> None:
+    done = multimodal(study.table, "--mapping", study.mapping, "--to", tmp_path / "out")
+    (run,) = [line.split()[1].rstrip(",") for line in done.stdout.splitlines() if line.startswith("run ")]
+    file = tmp_path / "out/Observation.ndjson"
+    file.write_bytes(file.read_bytes().replace(b"10.3", b"99.9"))  # that of P3
+    undone = multimodal("--undo", run, "--mapping", study.mapping, "--to", tmp_path / "out")
+    assert "E606: Observation/" in undone.stderr
+    assert "P3" not in undone.stderr + undone.stdout

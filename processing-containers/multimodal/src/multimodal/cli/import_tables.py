@@ -115,7 +115,7 @@ def command(
         if undo:
             result = undo_import(undo, mapping, target=ends.target, bucket=ends.state, wait=wait, progress=progress)
             for issue in result.issues:
-                click.echo(f"{issue.code} {issue.record}: {issue.message}", err=True)
+                click.echo(f"{issue.code}: {issue.message}", err=True)  # its record names a person
             return show(result)
         return _import(files, mapping, folder, ends, wait=wait, progress=progress, **options)
 
