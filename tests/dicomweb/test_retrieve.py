@@ -256,3 +256,12 @@ def test_progress_is_told(served: Path, tmp_path: Path) -> None:
     with DicomWebServer(served) as server, open_dicomweb(server.store()) as dicom:
         dicom.pull(REF, tmp_path, progress=lambda what, done, total=None: told.append((what, done, total)))
     assert told[-1] == ("instances", COUNT, COUNT)
+
+
+def test_a_series_that_was_just_found_is_not_counted_again(served: Path, tmp_path: Path) -> None:
+    with DicomWebServer(served) as server, open_dicomweb(server.store(profile="orthanc")) as dicom:
+        dicom.pull(dicom.find_series(REF.series_uid), tmp_path / "found")
+        assert [request.split("?")[0].rsplit("/", 1)[-1] for request in server.requests] == ["series", REF.series_uid]
+        dicom.pull(REF, tmp_path / "again")
+        assert len(server.requests) == 4
+    assert contents(tmp_path / "found") == contents(tmp_path / "again") == contents(served / "one")

@@ -16,6 +16,7 @@ FAULTS = {
     "duplicate-instance": "the first instance comes twice",
     "wrong-uid": "the first instance comes with a SOP Instance UID that the series does not have",
     "foreign-instance": "the first instance comes as one of another series",
+    "other-study": "in place of the first instance comes one of another study, with the same Series Instance UID",
     "short-pixels": "the first instance's pixels end early, in a well-formed part",
     "not-dicom": "the first part is a text",
     "wrong-length": "the first part declares ten bytes more than it has",

@@ -294,6 +294,8 @@ class _Handler(BaseHTTPRequestHandler):
             return [_changed(first, pixels=-16), *contents[1:]]
         if "wrong-uid" in faults:
             return [_changed(first, SOPInstanceUID="1.2.3"), *contents[1:]]
+        if "other-study" in faults and not single:
+            return [_changed(first, StudyInstanceUID="1.2.3", SOPInstanceUID="1.2.4"), *contents[1:]]
         if "foreign-instance" in faults:
             return [_changed(first, SeriesInstanceUID="1.2.3"), *contents[1:]]
         return contents

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,8 @@ FOLDER_PROFILE = "google-folder"
 BUCKETS_PROFILE = "idc-s3"
 
 _BULK_DATA = 'multipart/related; type="application/octet-stream"'
+_COUNTS_KEPT = 1000
+_COUNT_HOLDS = 2.0  # seconds; a pull that follows at once need not ask again
 _REFUSES_ACCEPT = frozenset({400, 406})
 
 
@@ -80,6 +83,7 @@ class DicomWeb:
         self.profile = profile
         self._session = session
         self._qido = Qido(session, profile)
+        self._counts: dict[SeriesRef, tuple[int, float]] = {}  # of the series found last: how many instances, when
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +152,12 @@ class DicomWeb:
         SeriesNotFoundError
             If the store has none.
         """
-        return self._qido.find_series(series_uid)
+        ref, count = self._qido.find_series(series_uid)
+        if count:
+            if len(self._counts) >= _COUNTS_KEPT:
+                self._counts.clear()
+            self._counts[ref] = count, time.monotonic()
+        return ref
 
     def metadata(self, ref: SeriesRef) -> list[Dataset]:
         """Return all attributes but the bulk data of every instance of a series (PS3.18 10.4.1.1.2)."""
@@ -217,7 +226,9 @@ class DicomWeb:
             If instances are missing after all attempts; the others stay in the folder.
         """
         named = SeriesRef(ref.study_uid, ref.series_uid, self.store.name)
-        return Retrieval(self._session, self.profile, named, folder, progress).run()
+        count, asked = self._counts.pop(named, (None, 0.0))
+        fresh = time.monotonic() - asked < _COUNT_HOLDS
+        return Retrieval(self._session, self.profile, named, folder, progress, count=count if fresh else None).run()
 
     def push(self, files: Iterable[Path], *, progress: Progress = silent) -> PushReport:
         """Send DICOM files that the store does not have yet, and say of each what became of it.

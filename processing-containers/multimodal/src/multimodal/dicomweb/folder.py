@@ -173,7 +173,8 @@ class SeriesFolder:
         Parameters
         ----------
         allowed : frozenset of str, optional
-            The SOP Instance UIDs that the series has, where they are known.
+            The SOP Instance UIDs that the series has, where they are known; else each instance must name its study,
+            since a number of instances would not show that one came in place of another.
         time : datetime, optional
             Of the answer that it came in; now if not given.
 
@@ -189,6 +190,9 @@ class SeriesFolder:
                 if uid in self.instances:
                     return
                 raise NotWholeError(f"an instance came that the series does not list: {uid}")
+            if allowed is None and header.study_uid != self.ref.study_uid:
+                os.unlink(part.path)
+                raise NotWholeError(f"an instance of another study came: {header.study_uid}")
             path = self.path / f"{uid}.dcm"
             os.replace(part.path, path)
             instance = PulledInstance(uid, path, part.size, part.sha256)

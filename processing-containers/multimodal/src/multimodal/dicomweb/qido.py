@@ -25,6 +25,7 @@ Dataset = dict[str, Any]
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~*?/:@!$'(),;=")
 _SEARCH_HEADERS = {"Accept": "application/dicom+json"}
 _UID_OF_LEVEL = {"studies": "StudyInstanceUID", "series": "SeriesInstanceUID", "instances": "SOPInstanceUID"}
+_COUNT = "NumberOfSeriesRelatedInstances"
 _NO_WILDCARDS = frozenset({"UI", "DA", "TM", "DT"})  # PS3.4 C.2.2.2.4
 
 
@@ -144,8 +145,10 @@ class Qido:
         """Tell whether there is anything at `path`, by asking for one match."""
         return bool(self._page(path, "limit=1"))
 
-    def find_series(self, series_uid: str) -> SeriesRef:
-        """Return the reference of a series of which only its own UID is known.
+    def find_series(self, series_uid: str) -> tuple[SeriesRef, int | None]:
+        """Return the reference of a series of which only its own UID is known, and what the store counts in it.
+
+        The number is None where the profile does not trust it.
 
         Raises
         ------
@@ -153,17 +156,19 @@ class Qido:
             If the store has none.
         """
         store = self._session.store.name
-        for match in self.search("series", {"SeriesInstanceUID": check_uid(series_uid)}, ("StudyInstanceUID",)):
+        fields = ("StudyInstanceUID", *((_COUNT,) if self._profile.counts else ()))
+        for match in self.search("series", {"SeriesInstanceUID": check_uid(series_uid)}, fields):
             if text(match, "SeriesInstanceUID") == series_uid and text(match, "StudyInstanceUID"):
-                return SeriesRef(text(match, "StudyInstanceUID"), series_uid, store)
+                count = whole_number(match, _COUNT) if self._profile.counts else None
+                return SeriesRef(text(match, "StudyInstanceUID"), series_uid, store), count
         raise SeriesNotFoundError(store, series_uid)
 
     def instance_count(self, ref: SeriesRef) -> int | None:
         """Return how many instances the store counts in a series, 0 if it has none such; None if it does not say."""
         path = f"studies/{ref.study_uid}/series"
-        for match in self.search(path, {"SeriesInstanceUID": ref.series_uid}, ("NumberOfSeriesRelatedInstances",)):
+        for match in self.search(path, {"SeriesInstanceUID": ref.series_uid}, (_COUNT,)):
             if text(match, "SeriesInstanceUID") == ref.series_uid:
-                return whole_number(match, "NumberOfSeriesRelatedInstances")
+                return whole_number(match, _COUNT)
         return 0
 
     def instance_uids(self, ref: SeriesRef) -> frozenset[str]:

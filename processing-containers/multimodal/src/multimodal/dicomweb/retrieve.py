@@ -82,10 +82,22 @@ class Retrieval:
     -----
     First the whole series in one answer; then each instance that is missing by itself, in as many rounds as the
     store's ``attempts``. What is verified is never asked for again, in this run or a later one.
+
+    Parameters
+    ----------
+    count : int, optional
+        How many instances the store, that a profile trusts in it, has just said that the series holds.
     """
 
     def __init__(
-        self, session: HttpSession, profile: Profile, ref: SeriesRef, folder: Path, progress: Progress = silent
+        self,
+        session: HttpSession,
+        profile: Profile,
+        ref: SeriesRef,
+        folder: Path,
+        progress: Progress = silent,
+        *,
+        count: int | None = None,
     ) -> None:
         self._session = session
         self._profile = profile
@@ -93,6 +105,7 @@ class Retrieval:
         self._ref = ref
         self._folder = folder
         self._progress = progress
+        self._count = count
         self._fetched = 0
         self._reason = ""
         self._why: dict[str, str] = {}
@@ -123,7 +136,8 @@ class Retrieval:
     def _run(self) -> PullReport:
         with contextlib.ExitStack() as stack:
             # A budget that ends while both come in would leave bytes of which nobody knows where they belong.
-            if self._folder.joinpath(MANIFEST).is_file() or self._session.store.budget is not None:
+            known = self._count is not None or self._session.store.budget is not None
+            if known or self._folder.joinpath(MANIFEST).is_file():
                 expected = self._expected()
                 self._listed = expected.uids
                 folder = stack.enter_context(closing(SeriesFolder(self._folder, self._ref)))
@@ -153,7 +167,9 @@ class Retrieval:
 
     def _expected(self) -> _Expected:
         """Ask what the series holds: a number, where the store can be trusted to know it at once, else the list."""
-        count = self._qido.instance_count(self._ref) if self._profile.counts else None
+        count = self._count
+        if count is None and self._profile.counts:
+            count = self._qido.instance_count(self._ref)
         if count is None:
             return _Expected(None, self._uids())
         if count == 0:
