@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from multimodal.model.errors import ConfigurationError
-from multimodal.radiomics.engine import _classes
+from multimodal.radiomics.pyradiomics_classes import feature_classes
 from multimodal.terminology.radiomics_codes import (
     feature_code,
     feature_codes,
@@ -32,7 +32,7 @@ def test_102_of_107_features_have_an_ibsi_code() -> None:
 def test_it_holds_what_the_engine_computes() -> None:
     computed = {
         f"original_{family}_{name}"
-        for family, engine in _classes().items()
+        for family, engine in feature_classes().items()
         for name, deprecated in engine.getFeatureNames().items()  # type: ignore[attr-defined]
         if not deprecated
     }
