@@ -153,12 +153,17 @@ def test_a_run_over_processes_may_be_left(folder: Path, mapping: Mapping) -> Non
 
 
 def test_what_fails_in_a_process_fails_here(folder: Path, mapping: Mapping, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = FormRun.process
+
     def broken(self: FormRun, row: Any) -> Any:
-        raise DataRefusedError(f"row {row.number}")
+        if row.number == 250:
+            raise DataRefusedError("row 250")
+        return whole(self, row)
 
     monkeypatch.setattr(FormRun, "process", broken)
-    with pytest.raises(DataRefusedError, match="row 2"):
-        list(run_over(mapping, folder / "e.csv", [("A1", "1", *[""] * 12)], processes=2))
+    rows = [(f"A{number}", "1", *[""] * 12) for number in range(400)]
+    with pytest.raises(DataRefusedError, match="row 250"):
+        list(run_over(mapping, folder / "e.csv", rows, processes=2))
 
 
 def test_validate_every_sees_each_resource(folder: Path, mapping: Mapping, monkeypatch: pytest.MonkeyPatch) -> None:

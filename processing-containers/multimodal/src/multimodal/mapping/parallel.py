@@ -8,6 +8,7 @@ its compiled expressions from the start, and only rows and results travel.
 from __future__ import annotations
 
 import gc
+import mmap
 import multiprocessing
 import pickle
 from collections import deque
@@ -26,8 +27,9 @@ from multimodal.resources.serialised import Serialised
 from multimodal.tables.rows import Row
 
 _CHUNK = 100
-_AT_ONCE = 2  # chunks of a process: it works on one while the results of the other are used
+_AT_ONCE = 4  # chunks of a process: it works on some while the results of others are used
 _COLLECTED = 50  # chunks between two looks for cyclic garbage: rows leave next to none
+_SLOT = 4 << 20  # bytes of results; what is larger goes through the pipe
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
 
 Numbered = tuple[int, Row]
@@ -53,6 +55,8 @@ def mapped_by(processes: int, runs: Sequence[FormRun], rows: Iterable[Numbered])
     if "fork" not in multiprocessing.get_all_start_methods():
         raise ConfigurationError("several processes need a system that can fork (Linux); leave --processes out")
     chunks = iter(rows)
+    for table, row in islice(chunks, _CHUNK):  # here: what the first rows prepare and check, all processes then have
+        yield table, row, runs[table].process(row)
     workers = [_Worker(runs) for _ in range(processes)]
     try:
         busy = deque(worker for _ in range(_AT_ONCE) for worker in workers if worker.take(chunks))
@@ -74,10 +78,15 @@ class _Worker:
     def __init__(self, runs: Sequence[FormRun]) -> None:
         context = multiprocessing.get_context("fork")
         self._connection, other = context.Pipe()
-        self._process: ForkProcess = context.Process(target=_work, args=(runs, other, self._connection), daemon=True)
+        # Results lie in memory that both have: a pipe holds less than one chunk, and each would wait for the other.
+        self._memory = mmap.mmap(-1, _AT_ONCE * _SLOT)
+        self._process: ForkProcess = context.Process(
+            target=_work, args=(runs, other, self._connection, self._memory), daemon=True
+        )
         self._process.start()
         other.close()
         self._chunks: deque[list[Numbered]] = deque()
+        self._read = 0
 
     def take(self, rows: Iterator[Numbered]) -> bool:
         """Hand over the next rows; False where there are none."""
@@ -89,7 +98,11 @@ class _Worker:
 
     def results(self) -> tuple[list[Numbered], Iterator[Mapped]]:
         """Return the rows it had first, and what they are."""
-        answer = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - from our own process
+        answer: Any = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - from our own process
+        if isinstance(answer, int):
+            with memoryview(self._memory)[_slot(self._read)] as slot:
+                answer = pickle.loads(slot[:answer])  # noqa: S301
+        self._read += 1
         if isinstance(answer, BaseException):
             raise answer
         return self._chunks.popleft(), _unpacked(*answer)
@@ -99,9 +112,16 @@ class _Worker:
         self._connection.close()
         self._process.terminate()
         self._process.join()
+        self._memory.close()
 
 
-def _work(runs: Sequence[FormRun], connection: Connection, others: Connection) -> None:
+def _slot(number: int) -> slice:
+    """Return where the results of a chunk lie: in turns, since that many chunks are under way at once."""
+    start = number % _AT_ONCE * _SLOT
+    return slice(start, start + _SLOT)
+
+
+def _work(runs: Sequence[FormRun], connection: Connection, others: Connection, memory: mmap.mmap) -> None:
     """Map chunks until the other end is closed."""
     others.close()
     gc.freeze()  # what was there at the fork stays: never looked through, and its memory stays shared
@@ -117,7 +137,12 @@ def _work(runs: Sequence[FormRun], connection: Connection, others: Connection) -
             answer: Any = _packed([process[table](Row(*row)) for table, *row in rows])
         except Exception as error:  # whatever it is, the asking process raises it
             answer = error
-        connection.send_bytes(pickle.dumps(answer, _PROTOCOL))
+        packed = pickle.dumps(answer, _PROTOCOL)
+        if len(packed) <= _SLOT:
+            start = _slot(done).start
+            memory[start : start + len(packed)] = packed
+            packed = pickle.dumps(len(packed), _PROTOCOL)
+        connection.send_bytes(packed)
         done += 1
         if done % _COLLECTED == 0:
             gc.collect()
