@@ -29,7 +29,7 @@ from multimodal.workflows.run_on_dataset import StartedRunError
 from multimodal.workflows.started_runs import NoSuchWorkflowError
 from tests.fakes.dicom_files import make_instance, write_series
 from tests.fakes.kaapana_backend import KaapanaBackend
-from tests.workflows.line import empty, image_store, own_index
+from tests.workflows.line import archive_and_hospital, empty, own_index
 from tests.workflows.test_stage_series import entry
 
 PROJECT = {"id": "7", "name": "demo", "kubernetes_namespace": "project-demo"}
@@ -70,11 +70,8 @@ class Platform:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, DicomWeb]]:
-    with (
-        image_store(tmp_path_factory.mktemp("pacs"), "urn:x") as pacs,
-        image_store(tmp_path_factory.mktemp("hospital"), "urn:x") as hospital,
-    ):
-        yield {"pacs": pacs, "hospital": hospital}
+    with archive_and_hospital(tmp_path_factory) as both:
+        yield both
 
 
 @pytest.fixture

@@ -87,6 +87,16 @@ def image_store(folder: Path, patient_system: str) -> Iterator[DicomWeb]:
         watch.communicate()
 
 
+@contextmanager
+def archive_and_hospital(folders: pytest.TempPathFactory) -> Iterator[dict[str, DicomWeb]]:
+    """Start the internal archive (``pacs``) and a store elsewhere (``hospital``), whose patients are the same."""
+    with (
+        image_store(folders.mktemp("pacs"), "urn:x") as pacs,
+        image_store(folders.mktemp("hospital"), "urn:x") as hospital,
+    ):
+        yield {"pacs": pacs, "hospital": hospital}
+
+
 def empty(dicom: DicomWeb) -> None:
     """Delete every study of an image store of the test's own."""
     root = dicom.store.url.removesuffix("/dicom-web")

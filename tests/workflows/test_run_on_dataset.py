@@ -37,7 +37,7 @@ from multimodal.workflows.run_on_dataset import (
 from multimodal.workflows.started_runs import RunState, Start
 from multimodal.workflows.thumbnails import thumbnail_key
 from tests.fakes.dicom_files import make_instance, write_series
-from tests.workflows.line import empty, image_store, own_index
+from tests.workflows.line import archive_and_hospital, empty, own_index
 from tests.workflows.test_stage_series import entry
 
 COUNT = 2
@@ -111,11 +111,8 @@ class Ends:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, DicomWeb]]:
-    with (
-        image_store(tmp_path_factory.mktemp("pacs"), "urn:x") as pacs,
-        image_store(tmp_path_factory.mktemp("hospital"), "urn:x") as hospital,
-    ):
-        yield {"pacs": pacs, "hospital": hospital}
+    with archive_and_hospital(tmp_path_factory) as both:
+        yield both
 
 
 @pytest.fixture

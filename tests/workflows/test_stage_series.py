@@ -21,7 +21,7 @@ from multimodal.transport.errors import UnknownStoreError
 from multimodal.transport.stores import Store, Stores
 from multimodal.workflows.stage_series import origins_of, stage_series
 from tests.fakes.dicom_files import write_series
-from tests.workflows.line import image_store, own_index
+from tests.workflows.line import archive_and_hospital, own_index
 
 
 def entry(store: Store) -> dict[str, Any]:
@@ -33,11 +33,8 @@ def entry(store: Store) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, DicomWeb]]:
-    with (
-        image_store(tmp_path_factory.mktemp("pacs"), "urn:x") as pacs,
-        image_store(tmp_path_factory.mktemp("hospital"), "urn:x") as hospital,
-    ):
-        yield {"pacs": pacs, "hospital": hospital}
+    with archive_and_hospital(tmp_path_factory) as both:
+        yield both
 
 
 @pytest.fixture

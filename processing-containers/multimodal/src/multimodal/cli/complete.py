@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from multimodal.bucket import open_bucket
-from multimodal.cli.ends import bucket_option, errors_option, tell
+from multimodal.cli.ends import bucket_option, errors_option, index_option, tell
 from multimodal.cli.options import project_option, stores_option
 from multimodal.host.progress import ShownProgress
 from multimodal.index.series_index import SeriesIndex
@@ -20,7 +20,7 @@ from multimodal.workflows.datasets import read_dataset
 @click.command("complete")
 @click.option("--series", "series_uids", multiple=True, help="Only this Series Instance UID; may be repeated.")
 @click.option("--dataset", default="", help="Only the series of this dataset.")
-@click.option("--index", default="search", show_default=True, help="The index of series documents (opensearch).")
+@index_option
 @bucket_option
 @errors_option
 @stores_option

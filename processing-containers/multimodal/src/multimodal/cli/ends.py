@@ -25,6 +25,9 @@ from multimodal.workflows.reports import write_errors
 
 pacs_option = click.option("--pacs", default="pacs", show_default=True, help="The image store (dicomweb).")
 fhir_option = click.option("--fhir", default="clinical", show_default=True, help="The FHIR server.")
+index_option = click.option(
+    "--index", default="search", show_default=True, help="The index of series documents (opensearch)."
+)
 bucket_option = click.option("--bucket", default="bucket", show_default=True, help="Keeps state and features.")
 errors_option = click.option(
     "--errors",

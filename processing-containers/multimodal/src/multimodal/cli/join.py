@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from multimodal.cli.ends import Ends, between_stores
+from multimodal.cli.ends import Ends, between_stores, index_option
 from multimodal.host.progress import ShownProgress
 from multimodal.index.choice import load_choice
 from multimodal.index.series_index import SeriesIndex
@@ -21,7 +21,7 @@ from multimodal.workflows.join_metadata import join_metadata
     type=click.Path(path_type=Path, dir_okay=False),
     help="Mapping file whose columns are joined; repeat it for each mapping of the project.",
 )
-@click.option("--index", default="search", show_default=True, help="The index of series documents (opensearch).")
+@index_option
 @click.option(
     "--features",
     "choice_file",

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from multimodal.bucket import open_bucket
-from multimodal.cli.ends import bucket_option, errors_option, tell
+from multimodal.cli.ends import bucket_option, errors_option, index_option, tell
 from multimodal.cli.options import project_option, stores_option
 from multimodal.cli.show import show
 from multimodal.dicomweb import DicomWeb, Totals, open_dicomweb
@@ -45,7 +45,7 @@ _COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDe
 @click.option("--dataset", default="", help="With --register: the dataset that the series become part of.")
 @click.option("--licence", default="", help="With --register: under which the images may be used.")
 @click.option("--fhir", default="", help="With --register: a FHIR server that gets the studies as ImagingStudies.")
-@click.option("--index", default="search", show_default=True, help="The index of series documents (opensearch).")
+@index_option
 @bucket_option
 @errors_option
 @stores_option

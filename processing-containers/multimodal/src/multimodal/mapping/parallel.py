@@ -101,7 +101,7 @@ class _Worker:
         answer: Any = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - from our own process
         if isinstance(answer, int):
             with memoryview(self._memory)[_slot(self._read)] as slot:
-                answer = pickle.loads(slot[:answer])  # noqa: S301
+                answer = pickle.loads(slot[:answer])  # noqa: S301 - from our own process, too
         self._read += 1
         if isinstance(answer, BaseException):
             raise answer

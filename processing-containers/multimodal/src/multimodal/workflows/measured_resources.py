@@ -64,7 +64,7 @@ def _measured_roi(
         tracking_id=roi.tracking_id,
         tracking_uid=roi.tracking_uid,
         effective=_acquired(volume),
-        finding=_finding(roi.property_type),
+        finding=coded_finding(roi.property_type),
     )
 
 
@@ -73,7 +73,8 @@ def _acquired(volume: Volume) -> str | None:
     return fhir_datetime(volume.started[:8], volume.started[8:], zone)
 
 
-def _finding(concept: Concept | None) -> tuple[str, str, str] | None:
+def coded_finding(concept: Concept | None) -> tuple[str, str, str] | None:
+    """Return system, code and display of what a region shows; None where FHIR knows no system for the scheme."""
     system = BY_SCHEME.get(concept.scheme) if concept else None
     return (system, concept.value, concept.meaning) if concept and system else None
 

@@ -27,8 +27,8 @@ from multimodal.resources.imaging_patient import imaging_patient
 from multimodal.resources.imaging_study import bare_imaging_study
 from multimodal.resources.measured_roi import MeasuredRoi
 from multimodal.resources.measurements import Layout, feature_observations
-from multimodal.resources.systems import BY_SCHEME
 from multimodal.workflows.loading import load_into
+from multimodal.workflows.measured_resources import coded_finding
 from multimodal.workflows.scanned_patients import ScannedPatients
 
 SOURCE = "store-measurements"
@@ -155,7 +155,6 @@ def _groups(file: Path, reported: Sequence[Reported], patients: ScannedPatients,
 
 
 def _measured_roi(one: Reported, patients: ScannedPatients) -> MeasuredRoi:
-    system = BY_SCHEME.get(one.finding.scheme) if one.finding else None
     return MeasuredRoi(
         patient=patients.ref(one.patient_id),
         study_uid=one.study_uid,
@@ -169,7 +168,7 @@ def _measured_roi(one: Reported, patients: ScannedPatients) -> MeasuredRoi:
         tracking_id=one.tracking_id,
         tracking_uid=one.tracking_uid,
         effective=fhir_datetime(one.started[:8], one.started[8:], ""),
-        finding=(system, one.finding.value, one.finding.meaning) if one.finding and system else None,
+        finding=coded_finding(one.finding),
     )
 
 
