@@ -205,7 +205,7 @@ class _RecordsFile:
     def _row(
         self, number: int, record: list[str], where: Whereabouts, shape: FormShape, columns: _Columns
     ) -> Row | None:
-        filled = (shape.always and not where.instrument) or any(columns.data(record))
+        filled = (shape.always and not where.instrument) or any(map(str.strip, columns.data(record)))
         if not filled and not any(cell not in ("", "0") for cell in columns.options(record)):
             status = {shape.status: record[self._at[shape.status]]} if shape.status else {}
             if not shape.exists(status, where):
