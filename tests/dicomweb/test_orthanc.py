@@ -90,6 +90,24 @@ def test_what_was_pushed_comes_back_byte_for_byte(pacs: Store, files: list[Path]
     assert (again.stored, len(again.already)) == ((), COUNT)
 
 
+@pytest.mark.parametrize("patient", ["", "ÄÖ 1", " padded ", "a|b"])
+def test_its_own_api_lists_the_instances_whatever_the_patient_is_called(
+    patient: str, server: Store, tmp_path: Path
+) -> None:
+    """It names them by a hash of the PatientID too."""
+    name = f"own-api {patient}"
+    files = write_series(tmp_path / "made", name, 2, size=8, patient=patient)
+    ref = SeriesRef(hash_uid("test", name), hash_uid("test", name, "1"))
+    with open_dicomweb(server) as dicom:
+        assert not dicom.push(files).failed
+        assert dicom._database is not None
+        known = dicom._database.ask(ref)
+        assert known is not None
+        assert known.consists_of([file.stem for file in files])
+        assert not known.consists_of([files[0].stem])
+        assert len(dicom.pull(ref, tmp_path / "out").instances) == 2
+
+
 @pytest.mark.parametrize("profile", ["orthanc", "generic"])
 def test_searches_find_what_is_there(profile: str, pacs: Store) -> None:
     with open_dicomweb(dataclasses.replace(pacs, profile=profile)) as dicom:

@@ -38,7 +38,9 @@ def differing(store: Store) -> dict[str, Any]:
         ("no-decode", "google", {"rendered": False, "encoding": "none"}),
         ("406-with-star", "kaapana", {"rendered": False, "thumbnail": False}),
         ("default-limit", "azure", {"rendered": False, "limit": 2}),
-        ("wrong-count", "orthanc", {"rendered": False, "counts": False, "encoding": "percent"}),
+        ("orthanc-api", "orthanc", {"rendered": False, "encoding": "percent"}),
+        ("orthanc-api-500", "orthanc", {"rendered": False, "encoding": "percent"}),
+        ("orthanc-api-lacks-one", "orthanc", {"rendered": False, "index": "none", "encoding": "percent"}),
         ("empty-404", "google", {"rendered": False}),
     ],
 )
@@ -82,7 +84,7 @@ def test_orthanc_is_as_its_profile_says(orthanc: Store, served: Path) -> None:
 def test_settings_of_a_store_are_held_to_the_schema() -> None:
     store = Store("s", "dicomweb", url="http://x", profile="orthanc", profile_settings={"query": {"limit": 7}})
     profile = profile_of(store)
-    assert (profile.limit, profile.counts) == (7, True)
+    assert (profile.limit, profile.orthanc) == (7, True)
     wrong = dataclasses.replace(store, profile_settings={"query": {"limits": 7}})
     with pytest.raises(ConfigurationError, match=r"profile_settings of the store s: query: .*limits"):
         profile_of(wrong)

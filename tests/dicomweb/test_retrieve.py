@@ -201,19 +201,6 @@ def test_an_instance_that_the_store_deleted_is_dropped(served: Path, tmp_path: P
     assert not (tmp_path / f"{gone}.dcm").exists()
 
 
-def test_a_store_whose_count_is_wrong_is_asked_for_the_list(served: Path, tmp_path: Path) -> None:
-    with DicomWebServer(served, "wrong-count") as server:
-        report = pull(server.store(profile="orthanc"), tmp_path)
-    assert len(report.instances) == COUNT
-    assert_whole(tmp_path, served)
-
-
-def test_the_count_saves_the_list(served: Path, tmp_path: Path) -> None:
-    with DicomWebServer(served) as server:
-        pull(server.store(profile="orthanc"), tmp_path)
-        assert not [request for request in server.requests if "/instances?" in request]
-
-
 def test_links_in_answers_are_not_followed(served: Path, tmp_path: Path) -> None:
     with DicomWebServer(served, "wrong-links") as server:
         pull(server.store(), tmp_path)
@@ -256,12 +243,3 @@ def test_progress_is_told(served: Path, tmp_path: Path) -> None:
     with DicomWebServer(served) as server, open_dicomweb(server.store()) as dicom:
         dicom.pull(REF, tmp_path, progress=lambda what, done, total=None: told.append((what, done, total)))
     assert told[-1] == ("instances", COUNT, COUNT)
-
-
-def test_a_series_that_was_just_found_is_not_counted_again(served: Path, tmp_path: Path) -> None:
-    with DicomWebServer(served) as server, open_dicomweb(server.store(profile="orthanc")) as dicom:
-        dicom.pull(dicom.find_series(REF.series_uid), tmp_path / "found")
-        assert [request.split("?")[0].rsplit("/", 1)[-1] for request in server.requests] == ["series", REF.series_uid]
-        dicom.pull(REF, tmp_path / "again")
-        assert len(server.requests) == 4
-    assert contents(tmp_path / "found") == contents(tmp_path / "again") == contents(served / "one")

@@ -61,6 +61,13 @@ FAULTS = {
     "mixed-patients": "the first instance of a study is listed with another PatientID",
     "wrong-links": "RetrieveURL names another host",
     "wrong-count": "NumberOfSeriesRelatedInstances is one too many",
+    # Orthanc's own REST API, which is not there unless one of these is on
+    "orthanc-api": "it answers beside the plugin",
+    "orthanc-api-lacks-one": "it lists an instance fewer than there are",
+    "orthanc-api-lists-more": "it lists an instance more than there are",
+    "orthanc-api-other-ids": "its identifiers are not the hashes that they should be",
+    "orthanc-api-rubbish": "it answers with an object",
+    "orthanc-api-500": "it answers 500",
     # storage
     "store-409": "an instance that is there already fails with 0x0111, status 409",
     "store-202": "the first instance of a batch of several fails, status 202",

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pydicom
 
 from multimodal.transport.stores import Store
+from tests.fakes import orthanc_api
 from tests.fakes.dicomweb_faults import FAULTS
 
 BOUNDARY = "the-boundary"
@@ -145,8 +146,22 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.fake.requests.append(f"POST {self.path}")
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if not self._general_fault():
+        if self._general_fault():
+            return
+        if self.path.startswith("/dicom-web/"):
             self._store(body)
+        else:
+            self._own_api(json.loads(body))
+
+    def _own_api(self, query: dict[str, Any]) -> None:
+        faults = self.fake.faults
+        there = any(fault.startswith("orthanc-api") for fault in faults)
+        stored = [one.dataset for one in self.fake.stored.values()]
+        content = orthanc_api.answer(self.path, query, stored, faults) if there else None
+        if "orthanc-api-500" in faults or content is None:
+            self._answer(500 if there else 404)
+        else:
+            self._answer(200, json.dumps(content).encode(), "application/json")
 
     def _general_fault(self) -> bool:
         fake = self.fake

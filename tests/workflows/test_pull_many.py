@@ -131,8 +131,7 @@ def test_an_interrupted_run_ends_and_the_next_takes_up_what_came(server: DicomWe
 
 
 def _set_when_closed(dicom: DicomWeb, ended: threading.Event) -> None:
-    while not dicom._session._closed:
-        time.sleep(0.01)
+    dicom._session._ended.wait()
     ended.set()
 
 

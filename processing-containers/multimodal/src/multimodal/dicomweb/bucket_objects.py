@@ -33,7 +33,12 @@ class BucketObject:
     @property
     def name(self) -> str:
         """The last part of its key, without ``.dcm``."""
-        return self.key.rsplit("/", 1)[-1].removesuffix(".dcm")
+        return object_name(self.key)
+
+
+def object_name(key: str) -> str:
+    """Return the last part of an object's key, without ``.dcm``."""
+    return key.rsplit("/", 1)[-1].removesuffix(".dcm")
 
 
 class PublicBucket:

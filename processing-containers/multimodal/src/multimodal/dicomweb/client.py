@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ import orjson
 from multimodal.dicomweb.errors import QueryRefusedError, UnexpectedAnswerError
 from multimodal.dicomweb.links import path_of
 from multimodal.dicomweb.multipart import MultipartError, boundary_of, read_parts
+from multimodal.dicomweb.orthanc_api import OrthancDatabase
 from multimodal.dicomweb.probe import Finding, probe
 from multimodal.dicomweb.profiles import Profile, profile_of
 from multimodal.dicomweb.qido import Dataset, Qido
@@ -32,8 +32,6 @@ FOLDER_PROFILE = "google-folder"
 BUCKETS_PROFILE = "idc-s3"
 
 _BULK_DATA = 'multipart/related; type="application/octet-stream"'
-_COUNTS_KEPT = 1000
-_COUNT_HOLDS = 2.0  # seconds; a pull that follows at once need not ask again
 _REFUSES_ACCEPT = frozenset({400, 406})
 
 
@@ -83,7 +81,7 @@ class DicomWeb:
         self.profile = profile
         self._session = session
         self._qido = Qido(session, profile)
-        self._counts: dict[SeriesRef, tuple[int, float]] = {}  # of the series found last: how many instances, when
+        self._database = OrthancDatabase(session) if profile.orthanc else None
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +116,9 @@ class DicomWeb:
         return IndexedDicomWeb(self.store, self.profile, self._session, open_index(self.store))
 
     def prepare(self, *, series_uids: Collection[str] = (), study_uids: Collection[str] = ()) -> None:
-        """Tell which series and studies the next calls are about; nothing to do where each call asks for its own."""
+        """Tell which series and studies the next calls are about, so that they can be asked for together."""
+        if self._database is not None:
+            self._database.prepare(series_uids)
 
     def has_studies(self) -> bool:
         """Tell whether a search for one study finds one: the smallest call that proves address and login."""
@@ -152,12 +152,8 @@ class DicomWeb:
         SeriesNotFoundError
             If the store has none.
         """
-        ref, count = self._qido.find_series(series_uid)
-        if count:
-            if len(self._counts) >= _COUNTS_KEPT:
-                self._counts.clear()
-            self._counts[ref] = count, time.monotonic()
-        return ref
+        known = self._database.find(check_uid(series_uid)) if self._database is not None else None
+        return known.ref if known is not None else self._qido.find_series(series_uid)
 
     def metadata(self, ref: SeriesRef) -> list[Dataset]:
         """Return all attributes but the bulk data of every instance of a series (PS3.18 10.4.1.1.2)."""
@@ -198,7 +194,7 @@ class DicomWeb:
             )
             if answer.status_code not in _REFUSES_ACCEPT:
                 break
-            answer.close()
+            self._session.discard(answer)
         chunks = self._session.chunks(answer)
         boundary = boundary_of(answer.headers.get("Content-Type", ""))
         if boundary is None:
@@ -226,9 +222,7 @@ class DicomWeb:
             If instances are missing after all attempts; the others stay in the folder.
         """
         named = SeriesRef(ref.study_uid, ref.series_uid, self.store.name)
-        count, asked = self._counts.pop(named, (None, 0.0))
-        fresh = time.monotonic() - asked < _COUNT_HOLDS
-        return Retrieval(self._session, self.profile, named, folder, progress, count=count if fresh else None).run()
+        return Retrieval(self._session, self.profile, named, folder, progress, database=self._database).run()
 
     def push(self, files: Iterable[Path], *, progress: Progress = silent) -> PushReport:
         """Send DICOM files that the store does not have yet, and say of each what became of it.

@@ -9,15 +9,13 @@ import mmap
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
 
 import orjson
 
-from multimodal.dicomweb.behind import Behind
 from multimodal.dicomweb.verify import Header, NotWholeError, read_header, read_start
 from multimodal.model.errors import ConfigurationError, InvalidUidError
 from multimodal.model.ids import check_uid
@@ -29,66 +27,72 @@ _BLOCK = 1 << 20
 _START = 1 << 15  # of most instances the whole header
 
 
-@dataclass(frozen=True, slots=True)
-class PulledInstance:
+class UnlistedError(NotWholeError):
+    """A whole instance of the series came that the list of its instances lacks."""
+
+
+class PulledInstance(NamedTuple):
     """One verified instance on disk."""
 
     sop_uid: str
-    path: Path
+    folder: Path
     bytes: int
     sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return self.folder / f"{self.sop_uid}.dcm"
 
 
 class PartialFile:
     """A file that one instance is written to, hashed on the way: to read it again would cost as much as to write it.
 
-    Parameters
-    ----------
-    behind : Behind
-        Hashes while the next bytes come in; what follows the last `write` is to be put there too.
+    Use it in a ``with`` statement: where its body fails, the file is removed.
     """
 
-    def __init__(self, path: str, behind: Behind) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
         self.size = 0
         self.start = b""
-        self._behind = behind
         self._digest = hashlib.sha256()
-        self._blocks: list[bytes | memoryview] = []  # written and not yet hashed
-        self._unhashed = 0
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._file = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise _cannot_write(os.path.dirname(self.path), error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            os.close(self._file)
+        except OSError as error:  # a network drive may tell only now that it is full
+            os.unlink(self.path)
+            raise _cannot_write(os.path.dirname(self.path), error) from error
+        if value is not None:
+            os.unlink(self.path)
 
     def write(self, block: bytes | memoryview) -> None:
-        """Append `block`, whose bytes must stay as they are."""
+        """Append `block`."""
         length = len(block)
-        written = os.write(self._file, block)
-        while written < length:
-            written += os.write(self._file, block[written:])
+        self._digest.update(block)  # while it is still in the processor's cache
+        try:
+            written = os.write(self._file, block)
+            while written < length:
+                written += os.write(self._file, block[written:])
+        except OSError as error:
+            raise _cannot_write(os.path.dirname(self.path), error) from error
         if self.size < _START:
             self.start += bytes(block[: _START - self.size])
         self.size += length
-        self._blocks.append(block)
-        self._unhashed += length
-        if self._unhashed >= _BLOCK:
-            blocks, self._blocks, self._unhashed = self._blocks, [], 0
-            self._behind.put(partial(self._hash, blocks))
-
-    def close(self) -> None:
-        """End the file; what was written may still have to be hashed."""
-        os.close(self._file)
-
-    def _hash(self, blocks: list[bytes | memoryview]) -> None:
-        for block in blocks:
-            self._digest.update(block)
-
-    def settle(self) -> None:
-        """Hash what is left, and let go of it: many files may wait for their names."""
-        self._hash(self._blocks)
-        self._blocks, self.start = [], b""
 
     @property
     def sha256(self) -> str:
-        """Of all that was written, once it is settled."""
+        """Of all that was written."""
         return self._digest.hexdigest()
 
 
@@ -115,34 +119,29 @@ class SeriesFolder:
         self.ref = ref
         with _writing(path):
             path.mkdir(parents=True, exist_ok=True)
-            self._remove_parts()
-            self._manifest = path.joinpath(MANIFEST).open("ab+")
+            for left in path.glob("*.part"):
+                left.unlink()
+            self._manifest = path.joinpath(MANIFEST).open("ab+", buffering=0)
             self._end_last_line()
         self.instances = {found.sop_uid: found for found in self._listed()}
         self.listed = frozenset(self.instances)
+        self._prefix = f"{path}/"
         self._numbers = itertools.count(1)
+        self._unnamed: set[str] = set()
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the list, and remove what was not given a name."""
         self._manifest.close()
-        self._remove_parts()
-
-    def _remove_parts(self) -> None:
-        for left in self.path.glob("*.part"):
-            left.unlink()
-
-    @contextlib.contextmanager
-    def part(self, behind: Behind) -> Iterator[PartialFile]:
-        """Open a new partial file for one instance; it is removed if the body of the ``with`` fails."""
-        path = f"{self.path}/{next(self._numbers):06d}.part"
-        try:
-            with _writing(self.path), closing(PartialFile(path, behind)) as file:
-                yield file
-        except BaseException:
+        for path in self._unnamed:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-            raise
+
+    def part(self) -> PartialFile:
+        """Return a new partial file for one instance."""
+        path = f"{self._prefix}{next(self._numbers):06d}.part"
+        self._unnamed.add(path)
+        return PartialFile(path)
 
     def verify(self, part: PartialFile, *, unproven_end: bool = False) -> Header:
         """Return the header of a partial file that is a whole instance of this series.
@@ -164,10 +163,10 @@ class SeriesFolder:
         except NotWholeError:
             os.unlink(part.path)
             raise
-        part.settle()
+        part.start = b""  # many files may wait for their names
         return header
 
-    def name(self, part: PartialFile, header: Header, allowed: frozenset[str] | None, time: datetime | None) -> None:
+    def name(self, part: PartialFile, header: Header, allowed: frozenset[str] | None, time: str = "") -> None:
         """Give a verified file the name of its instance, unless the instance is there already.
 
         Parameters
@@ -175,29 +174,38 @@ class SeriesFolder:
         allowed : frozenset of str, optional
             The SOP Instance UIDs that the series has, where they are known; else each instance must name its study,
             since a number of instances would not show that one came in place of another.
-        time : datetime, optional
-            Of the answer that it came in; now if not given.
+        time : str
+            Of the answer that it came in (ISO 8601); now if not given.
 
         Raises
         ------
-        NotWholeError
+        UnlistedError, NotWholeError
             If the series has no such instance; the file is removed.
         """
         uid = header.sop_uid
-        with self._lock, _writing(self.path):  # several connections may bring the same one
-            if uid in self.instances or (allowed is not None and uid not in allowed):
+        with self._lock:  # several connections may bring the same one
+            known = uid in self.instances
+            refusal = None if known else self._refusal(header, allowed)
+            if known or refusal:
                 os.unlink(part.path)
-                if uid in self.instances:
-                    return
-                raise NotWholeError(f"an instance came that the series does not list: {uid}")
-            if allowed is None and header.study_uid != self.ref.study_uid:
-                os.unlink(part.path)
-                raise NotWholeError(f"an instance of another study came: {header.study_uid}")
-            path = self.path / f"{uid}.dcm"
-            os.replace(part.path, path)
-            instance = PulledInstance(uid, path, part.size, part.sha256)
-            self._list(instance, time or datetime.now(UTC))
+                if refusal:
+                    raise refusal
+                return
+            instance = PulledInstance(uid, self.path, part.size, part.sha256)
+            try:
+                os.replace(part.path, f"{self._prefix}{uid}.dcm")
+                self._unnamed.discard(part.path)
+                self._list(instance, time)
+            except OSError as error:
+                raise _cannot_write(self.path, error) from error
             self.instances[uid] = instance
+
+    def _refusal(self, header: Header, allowed: frozenset[str] | None) -> NotWholeError | None:
+        if allowed is None:
+            other = header.study_uid != self.ref.study_uid
+            return NotWholeError(f"an instance of another study came: {header.study_uid}") if other else None
+        unlisted = header.sop_uid not in allowed
+        return UnlistedError(f"an instance came that the series does not list: {header.sop_uid}") if unlisted else None
 
     def drop(self, sop_uid: str) -> None:
         """Remove an instance that was pulled earlier and is no longer part of the series."""
@@ -215,17 +223,16 @@ class SeriesFolder:
             lines = ({**common, "uid": uid, "reason": why} for uid, why in sorted(reasons.items()))
             path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
 
-    def _list(self, instance: PulledInstance, time: datetime) -> None:
+    def _list(self, instance: PulledInstance, time: str) -> None:
         line = {
             "series": self.ref.series_uid,
             "uid": instance.sop_uid,
             "bytes": instance.bytes,
             "sha256": instance.sha256,
             "store": self.ref.store,
-            "time": time.isoformat(timespec="seconds"),
+            "time": time or datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self._manifest.write(orjson.dumps(line) + b"\n")
-        self._manifest.flush()
 
     def _end_last_line(self) -> None:
         """Keep a line that a killed run left unfinished from spoiling the next one."""
@@ -247,16 +254,20 @@ class SeriesFolder:
             except (orjson.JSONDecodeError, KeyError, TypeError, InvalidUidError):
                 continue  # the line that was being written when the last run ended, or none of ours
             if series == self.ref.series_uid and path.is_file() and _size_and_sha256(path) == (size, sha256):
-                yield PulledInstance(uid, path, size, sha256)
+                yield PulledInstance(uid, self.path, size, sha256)
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Say of a disk that is full, or a folder that is none, that it is."""
+def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigurationError(f"cannot write to {path}: {error.strerror}") from error
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(folder: str | Path, error: OSError) -> ConfigurationError:
+    """Say of a disk that is full, or a folder that is none, that it is."""
+    return ConfigurationError(f"cannot write to {folder}: {error.strerror}")
 
 
 def _header_of(part: PartialFile, to_the_end: bool) -> Header:

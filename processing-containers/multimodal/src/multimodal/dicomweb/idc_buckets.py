@@ -7,15 +7,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import orjson
 import requests
 
-from multimodal.dicomweb.behind import Behind
-from multimodal.dicomweb.bucket_objects import BucketObject, PublicBucket
+from multimodal.dicomweb.bucket_objects import BucketObject, PublicBucket, object_name
 from multimodal.dicomweb.errors import IncompleteSeriesError, UnexpectedAnswerError
 from multimodal.dicomweb.folder import PartialFile, SeriesFolder
 from multimodal.dicomweb.idc_index import IdcIndex
@@ -122,6 +120,7 @@ class _BucketRetrieval:
         self._uid_of: dict[str, str] = {}  # by the key of the object
         self._why: dict[str, str] = {}
         self._lost: set[str] = set()
+        self._twice: set[str] = set()  # instances that two objects hold
 
     def run(self) -> PullReport:
         """Fetch what is missing and return the whole series; each error names the series."""
@@ -143,7 +142,7 @@ class _BucketRetrieval:
     def _resume(self, folder: SeriesFolder, objects: list[BucketObject]) -> None:
         """Take over what an earlier run fetched of these objects, and drop what is of none of them."""
         sizes = {one.key: one.size for one in objects}
-        for key, uid in _named(self._folder / OBJECTS):
+        for key, uid in dict(_named(self._folder / OBJECTS)).items():
             if key in sizes and uid in folder.instances and folder.instances[uid].bytes == sizes[key]:
                 self._uid_of[key] = uid
         for uid in set(folder.instances) - set(self._uid_of.values()):
@@ -168,10 +167,10 @@ class _BucketRetrieval:
     def _fetch(self, folder: SeriesFolder, one: BucketObject, total: int) -> None:
         try:
             answer = self._bucket.open(one)
-            with closing(answer), Behind() as behind:
-                with folder.part(behind) as part:
+            with closing(answer):
+                with folder.part() as part:
                     self._write(part, answer, one)
-                behind.put(partial(self._accept, folder, part, one))
+                self._accept(folder, part, one)
         except NotFoundError as error:
             self._lost.add(one.key)
             self._why[one.name] = error.problem
@@ -193,14 +192,33 @@ class _BucketRetrieval:
 
     def _accept(self, folder: SeriesFolder, part: PartialFile, one: BucketObject) -> None:
         header = folder.verify(part)
-        folder.name(part, header, None, None)
+        folder.name(part, header, None)
+        uid = header.sop_uid
         with self._lock:
-            if header.sop_uid in self._uid_of.values():
-                self._lost.add(one.key)
-                raise NotWholeError(f"holds the same instance as another object: {header.sop_uid}")
-            self._uid_of[one.key] = header.sop_uid
-            with (self._folder / OBJECTS).open("ab") as file:
-                file.write(orjson.dumps({"key": one.key, "uid": header.sop_uid}) + b"\n")
+            twin = next((key for key, known in self._uid_of.items() if known == uid), None)
+            if twin is None and uid not in self._twice:
+                self._note(one.key, uid)
+                return
+            # Which of the two is spoilt, neither tells: the next run fetches both again.
+            self._twice.add(uid)
+            self._lost.add(one.key)
+            reason = f"holds the same instance as another object: {uid}"
+            if twin is not None:
+                self._lost.add(twin)
+                self._why[object_name(twin)] = reason
+                self._note(twin, "")
+            if uid in folder.instances:
+                folder.drop(uid)
+        raise NotWholeError(reason)
+
+    def _note(self, key: str, uid: str) -> None:
+        """Write down which instance an object became; none: it is to be fetched again."""
+        if uid:
+            self._uid_of[key] = uid
+        else:
+            self._uid_of.pop(key, None)
+        with (self._folder / OBJECTS).open("ab") as file:
+            file.write(orjson.dumps({"key": key, "uid": uid}) + b"\n")
 
     def _check_whole(self, folder: SeriesFolder, objects: list[BucketObject], cause: RemoteError | None) -> None:
         """Raise `IncompleteSeriesError` unless every object came, and the list had as many as the index counts."""

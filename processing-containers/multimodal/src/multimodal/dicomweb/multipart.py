@@ -13,6 +13,7 @@ from email.message import Message
 _LONGEST_PREAMBLE = 1 << 16
 _LONGEST_HEADERS = 1 << 14
 _LONGEST_PADDING = 1 << 8
+_LOOKED_AT = 1 << 12  # of a block, where a boundary line or headers may lie across its start
 
 
 class MultipartError(Exception):
@@ -76,7 +77,8 @@ def read_parts(chunks: Iterable[bytes], boundary: bytes) -> Iterator[Part]:
 class _Reader:
     """The bytes not yet handed out; between parts they begin with the line break before a boundary line.
 
-    They are ``_buffer`` from ``_at`` on: to cut off what is done with would copy the rest of a block each time.
+    They are ``_buffer`` from ``_at`` on. A block is not joined to what is left of the one before, as that would copy
+    all of it: only its start is, and ``_joined`` is that block, with its place in the buffer.
     """
 
     def __init__(self, chunks: Iterable[bytes], boundary: bytes) -> None:
@@ -84,6 +86,8 @@ class _Reader:
         self._delimiter = b"\r\n--" + boundary
         self._buffer = b"\r\n"  # the first boundary needs no line break before it
         self._at = 0
+        self._joined: tuple[bytes, int] | None = None
+        self._looked_at = max(_LOOKED_AT, len(self._delimiter))
 
     def skip_preamble(self) -> None:
         skipped = 0
@@ -129,7 +133,7 @@ class _Reader:
         left = length
         while left:
             if self._at == len(self._buffer):
-                self._buffer, self._at = self._next(), 0
+                self._step()
             start, self._at = self._at, min(self._at + left, len(self._buffer))
             left -= self._at - start
             yield memoryview(self._buffer)[start : self._at]
@@ -138,11 +142,15 @@ class _Reader:
             raise MultipartError(f"a part is not of the {length} bytes that it declares")
 
     def _until_delimiter(self) -> Iterator[bytes | memoryview]:
-        keep = len(self._delimiter) - 1  # a delimiter may lie across two chunks
+        keep = len(self._delimiter) - 1  # a delimiter may lie across two blocks
         while (found := self._buffer.find(self._delimiter, self._at)) < 0:
-            if len(self._buffer) - self._at > keep:
-                start, self._at = self._at, len(self._buffer) - keep
-                yield memoryview(self._buffer)[start : self._at]
+            if self._joined is not None and self._joined[1] > self._at:  # none begins before the block
+                end = self._joined[1]
+            else:
+                end = max(self._at, len(self._buffer) - keep)
+            start, self._at = self._at, end
+            if end > start:
+                yield memoryview(self._buffer)[start:end]
             self._more()
         if found > self._at:
             start, self._at = self._at, found
@@ -161,8 +169,24 @@ class _Reader:
             self._more()
 
     def _more(self) -> None:
-        self._buffer = self._buffer[self._at :] + self._next()
-        self._at = 0
+        """Go on in the block whose start was joined to the buffer, else join the start of the next one to it."""
+        if self._at == len(self._buffer) or (self._joined is not None and self._at >= self._joined[1]):
+            self._step()
+        elif self._joined is not None:  # its start did not suffice
+            (block, place), self._joined = self._joined, None
+            self._buffer, self._at = self._buffer[self._at :] + block[len(self._buffer) - place :], 0
+        else:
+            rest, block = self._buffer[self._at :], self._next()
+            self._buffer, self._at = rest + block[: self._looked_at], 0
+            self._joined = (block, len(rest)) if len(block) > self._looked_at else None
+
+    def _step(self) -> None:
+        """Leave what was joined, or a buffer of which nothing is left, for the block that follows."""
+        if self._joined is None:
+            self._buffer, self._at = self._next(), 0
+        else:
+            (self._buffer, place), self._joined = self._joined, None
+            self._at -= place
 
     def _next(self) -> bytes:
         for chunk in self._chunks:

@@ -6,15 +6,13 @@ import mmap
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import pydicom
 
-from multimodal.dicomweb.behind import Behind
 from multimodal.dicomweb.client import DicomWeb
 from multimodal.dicomweb.errors import IncompleteSeriesError, SeriesNotFoundError, UnexpectedAnswerError
-from multimodal.dicomweb.folder import PartialFile, SeriesFolder
+from multimodal.dicomweb.folder import SeriesFolder
 from multimodal.dicomweb.matching import matches
 from multimodal.dicomweb.probe import Finding
 from multimodal.dicomweb.profiles import Profile
@@ -168,16 +166,11 @@ def _header(path: Path) -> Header:
 
 
 def _copy(path: Path, out: SeriesFolder, allowed: frozenset[str]) -> int:
-    with Behind() as behind:
-        with out.part(behind) as part, path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                part.write(block)
-        behind.put(partial(_name, out, part, allowed))
+    with out.part() as part, path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            part.write(block)
+    out.name(part, out.verify(part), allowed)
     return part.size
-
-
-def _name(out: SeriesFolder, part: PartialFile, allowed: frozenset[str]) -> None:
-    out.name(part, out.verify(part), allowed, None)
 
 
 def _attributes(path: Path) -> Dataset:

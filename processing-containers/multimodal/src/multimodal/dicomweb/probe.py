@@ -9,17 +9,20 @@ from typing import Any
 import orjson
 from pydicom.datadict import dictionary_VR
 
+from multimodal.dicomweb.orthanc_api import OrthancDatabase
 from multimodal.dicomweb.profiles import Profile, load_profile
 from multimodal.dicomweb.qido import Dataset
-from multimodal.model.dicom_json import text, whole_number
+from multimodal.model.dicom_json import text
 from multimodal.model.ids import check_uid
+from multimodal.model.references import SeriesRef
 from multimodal.transport.session import HttpSession
 
 _JSON = {"Accept": "application/dicom+json"}
 _ABSENT_UID = "2.25.3402823669209384634633746074317682114"  # well formed, and nobody's
 _ABSENT = {"DA": "19000101", "TM": "000001", "IS": "99999999", "UI": _ABSENT_UID, "CS": "NOSUCH"}
 _ANY = frozenset(range(200, 600)) - {401, 403, 429, 503}
-_FEW = 50  # instances of a series that are listed for a comparison
+_FEW = 50  # series to choose from, instances of it that are listed for a comparison
+_IMAGES = frozenset({"CT", "MR", "PT", "CR", "DX", "MG", "US", "XA", "NM"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,15 @@ class _Probe:
         if not page:
             yield Finding("query", "encoding", None, profile.encoding, "no series to try it on")
             return
-        study, series = (check_uid(text(page[0], f"{level}InstanceUID")) for level in ("Study", "Series"))
+        chosen = self._with_images() or page[0]
+        study, series = (check_uid(text(chosen, f"{level}InstanceUID")) for level in ("Study", "Series"))
         yield self._paging(page)
         yield self._encoding(series)
         yield self._searchable()
         path = f"studies/{study}/series/{series}"
         status, instances = self._search(f"{path}/instances", f"limit={_FEW}")
-        yield self._counts(study, series, instances)
+        if profile.orthanc:
+            yield self._index(SeriesRef(study, series), instances)
         if not instances:
             yield Finding(
                 "retrieve", "accept", None, list(profile.accept), f"its instances cannot be listed ({status})"
@@ -91,6 +96,13 @@ class _Probe:
             status = self._status(f"{path}/{name}", "image/png") if name == "rendered" else 0
             status = status if status == 200 else self._status(f"{path}/{name}", "image/jpeg")
             yield Finding("retrieve", name, status == 200, known, f"status {status}")
+
+    def _with_images(self) -> Dataset | None:
+        """Return a series that can be rendered, if the first ones have such: a structure set cannot."""
+        for match in self._search("series", f"limit={_FEW}&offset=0")[1]:
+            if text(match, "Modality") in _IMAGES and text(match, "StudyInstanceUID"):
+                return match
+        return None
 
     def _empty(self) -> Iterator[Finding]:
         status, matches = self._search("studies", f"StudyInstanceUID={_ABSENT_UID}&limit=1")
@@ -145,19 +157,15 @@ class _Probe:
         found: Any = known if not wrong else sorted(set(good) | (set() if known == "any" else set(known) - set(wrong)))
         return Finding("query", "searchable", found, known, f"not by {', '.join(bad)}" if bad else "by all usual ones")
 
-    def _counts(self, study: str, series: str, instances: list[Dataset]) -> Finding:
-        query = f"SeriesInstanceUID={series}&includefield=NumberOfSeriesRelatedInstances&limit=1"
-        match = next(iter(self._search(f"studies/{study}/series", query)[1]), {})
-        count = whole_number(match, "NumberOfSeriesRelatedInstances")
-        known = self._profile.counts
-        if count is None:
-            return Finding("query", "counts", False, known, "says no number of instances")
+    def _index(self, ref: SeriesRef, instances: list[Dataset]) -> Finding:
+        known = OrthancDatabase(self._session).ask(ref)
+        if known is None:
+            return Finding("query", "index", None, "orthanc", "its REST API does not answer: QIDO-RS is asked instead")
         if not 0 < len(instances) < _FEW:
-            return Finding("query", "counts", None, known, f"says {count}; too many to compare")
-        # One right number proves nothing, so a cautious profile stays as it is.
-        return Finding(
-            "query", "counts", known and count == len(instances), known, f"says {count}, lists {len(instances)}"
-        )
+            return Finding("query", "index", None, "orthanc", f"lists {len(known.instance_ids)}; too many to compare")
+        same = known.consists_of(text(instance, "SOPInstanceUID") for instance in instances)
+        note = "lists the same instances as QIDO-RS" if same else "lists other instances than QIDO-RS"
+        return Finding("query", "index", "orthanc" if same else "none", "orthanc", note)
 
     def _accept(self, path: str) -> Finding:
         known = list(self._profile.accept)

@@ -14,7 +14,7 @@ from pydicom.datadict import dictionary_VR, keyword_dict
 from multimodal.dicomweb.errors import QueryRefusedError, SeriesNotFoundError, UnexpectedAnswerError
 from multimodal.dicomweb.matching import matches
 from multimodal.dicomweb.profiles import Profile
-from multimodal.model.dicom_json import json_tag, text, whole_number
+from multimodal.model.dicom_json import json_tag, text
 from multimodal.model.ids import check_uid
 from multimodal.model.references import SeriesRef
 from multimodal.transport.session import HttpSession, RequestRefusedError
@@ -25,7 +25,6 @@ Dataset = dict[str, Any]
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~*?/:@!$'(),;=")
 _SEARCH_HEADERS = {"Accept": "application/dicom+json"}
 _UID_OF_LEVEL = {"studies": "StudyInstanceUID", "series": "SeriesInstanceUID", "instances": "SOPInstanceUID"}
-_COUNT = "NumberOfSeriesRelatedInstances"
 _NO_WILDCARDS = frozenset({"UI", "DA", "TM", "DT"})  # PS3.4 C.2.2.2.4
 
 
@@ -145,10 +144,8 @@ class Qido:
         """Tell whether there is anything at `path`, by asking for one match."""
         return bool(self._page(path, "limit=1"))
 
-    def find_series(self, series_uid: str) -> tuple[SeriesRef, int | None]:
-        """Return the reference of a series of which only its own UID is known, and what the store counts in it.
-
-        The number is None where the profile does not trust it.
+    def find_series(self, series_uid: str) -> SeriesRef:
+        """Return the reference of a series of which only its own UID is known.
 
         Raises
         ------
@@ -156,20 +153,15 @@ class Qido:
             If the store has none.
         """
         store = self._session.store.name
-        fields = ("StudyInstanceUID", *((_COUNT,) if self._profile.counts else ()))
-        for match in self.search("series", {"SeriesInstanceUID": check_uid(series_uid)}, fields):
+        for match in self.search("series", {"SeriesInstanceUID": check_uid(series_uid)}, ("StudyInstanceUID",)):
             if text(match, "SeriesInstanceUID") == series_uid and text(match, "StudyInstanceUID"):
-                count = whole_number(match, _COUNT) if self._profile.counts else None
-                return SeriesRef(text(match, "StudyInstanceUID"), series_uid, store), count
+                return SeriesRef(text(match, "StudyInstanceUID"), series_uid, store)
         raise SeriesNotFoundError(store, series_uid)
 
-    def instance_count(self, ref: SeriesRef) -> int | None:
-        """Return how many instances the store counts in a series, 0 if it has none such; None if it does not say."""
-        path = f"studies/{ref.study_uid}/series"
-        for match in self.search(path, {"SeriesInstanceUID": ref.series_uid}, (_COUNT,)):
-            if text(match, "SeriesInstanceUID") == ref.series_uid:
-                return whole_number(match, _COUNT)
-        return 0
+    def has_series(self, ref: SeriesRef) -> bool:
+        """Tell whether the store has a series: a short question where the list of its instances is a long answer."""
+        matches = self.search(f"studies/{ref.study_uid}/series", {"SeriesInstanceUID": ref.series_uid})
+        return any(text(match, "SeriesInstanceUID") == ref.series_uid for match in matches)
 
     def instance_uids(self, ref: SeriesRef) -> frozenset[str]:
         """Return the SOP Instance UIDs of a series; none if the store has no such series."""
@@ -178,7 +170,7 @@ class Qido:
 
     def instance_uids_if_any(self, ref: SeriesRef) -> frozenset[str]:
         """Return the SOP Instance UIDs of a series, asking for the list only if the store has the series at all."""
-        return self.instance_uids(ref) if self.instance_count(ref) != 0 else frozenset()
+        return self.instance_uids(ref) if self.has_series(ref) else frozenset()
 
     def _searchable(self, keyword: str) -> bool:
         known = self._profile.searchable is None or keyword in self._profile.searchable

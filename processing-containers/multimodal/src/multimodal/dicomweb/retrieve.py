@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import threading
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 
 import requests
 
-from multimodal.dicomweb.behind import Behind
 from multimodal.dicomweb.errors import IncompleteSeriesError, SeriesNotFoundError, UnexpectedAnswerError
-from multimodal.dicomweb.folder import MANIFEST, PartialFile, PulledInstance, SeriesFolder
+from multimodal.dicomweb.folder import MANIFEST, PartialFile, PulledInstance, SeriesFolder, UnlistedError
 from multimodal.dicomweb.multipart import MultipartError, Part, boundary_of, read_parts
+from multimodal.dicomweb.orthanc_api import KnownSeries, OrthancDatabase
 from multimodal.dicomweb.profiles import Profile
 from multimodal.dicomweb.qido import Qido
 from multimodal.dicomweb.verify import Header, NotWholeError
@@ -36,6 +35,7 @@ from multimodal.transport.session import (
 
 __all__ = ["PullReport", "PulledInstance", "Retrieval"]
 
+_BLOCK = 1 << 21  # each wait for the server costs a change of threads: take all that has come
 _REFUSES_ACCEPT = frozenset({400, 406})
 # Some stores do not serve whole series, or fail on one for the sake of a single instance in it.
 _SINGLY_INSTEAD = (BrokenAnswerError, UnexpectedAnswerError, RequestRefusedError, StoreFailedError)
@@ -64,15 +64,7 @@ class PullReport:
     resumed: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    """How many instances a series holds, or which; one of the two is known."""
-
-    count: int | None
-    uids: frozenset[str] | None
-
-    def is_met_by(self, uids: Set[str]) -> bool:
-        return len(uids) == self.count if self.uids is None else uids == self.uids
+_Listing = frozenset[str] | KnownSeries  # the SOP Instance UIDs of the series, or what a database knows of it
 
 
 class Retrieval:
@@ -85,8 +77,8 @@ class Retrieval:
 
     Parameters
     ----------
-    count : int, optional
-        How many instances the store, that a profile trusts in it, has just said that the series holds.
+    database : OrthancDatabase, optional
+        Says which instances a series has, where the store's profile knows of one.
     """
 
     def __init__(
@@ -97,7 +89,7 @@ class Retrieval:
         folder: Path,
         progress: Progress = silent,
         *,
-        count: int | None = None,
+        database: OrthancDatabase | None = None,
     ) -> None:
         self._session = session
         self._profile = profile
@@ -105,14 +97,15 @@ class Retrieval:
         self._ref = ref
         self._folder = folder
         self._progress = progress
-        self._count = count
+        self._database = database
         self._fetched = 0
         self._reason = ""
         self._why: dict[str, str] = {}
         self._listed: frozenset[str] | None = None
-        self._listing: Future[_Expected] | None = None
+        self._unlisted = False  # has an instance come that is not listed?
+        self._listing: Future[_Listing] | None = None
         # What came before the list of the series did: verified, and not yet known to belong to it.
-        self._waiting: list[tuple[PartialFile, Header, datetime | None]] = []
+        self._waiting: list[tuple[PartialFile, Header, str]] = []
         self._lock = threading.Lock()
 
     def run(self) -> PullReport:
@@ -134,12 +127,13 @@ class Retrieval:
             raise
 
     def _run(self) -> PullReport:
+        known = self._database.take(self._ref) if self._database is not None else None
         with contextlib.ExitStack() as stack:
             # A budget that ends while both come in would leave bytes of which nobody knows where they belong.
-            known = self._count is not None or self._session.store.budget is not None
-            if known or self._folder.joinpath(MANIFEST).is_file():
-                expected = self._expected()
-                self._listed = expected.uids
+            first = known is not None or self._session.store.budget is not None
+            if first or self._folder.joinpath(MANIFEST).is_file():
+                listing = known or self._expected()
+                self._listed = listing if isinstance(listing, frozenset) else None
                 folder = stack.enter_context(closing(SeriesFolder(self._folder, self._ref)))
                 if not folder.instances:
                     self._whole_series(lambda: folder)
@@ -154,27 +148,25 @@ class Retrieval:
                     return opened[0]
 
                 self._whole_series(open_folder)
-                expected = asked.result()
+                listing = asked.result()
                 folder = opened[0] if opened else open_folder()
-                self._name_waiting(folder, expected.uids)
-            if not expected.is_met_by(folder.instances.keys()):
-                self._the_rest(folder, self._uids(to_an_empty_page=True) if expected.uids is None else expected.uids)
+                self._name_waiting(folder, listing)
+            if self._unlisted and isinstance(listing, frozenset):  # the list may have been cut
+                listing = self._uids(to_an_empty_page=True)
+            if not _is_whole(folder, listing):
+                uids = listing if isinstance(listing, frozenset) else self._uids(to_an_empty_page=True)
+                self._the_rest(folder, uids)
             folder.tell_missing({})
             instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
             self._progress("instances", len(instances), len(instances))
             in_vain = self._fetched - sum(i.bytes for i in instances if i.sop_uid not in folder.listed)
             return PullReport(self._ref, instances, self._fetched, in_vain, len(folder.listed))
 
-    def _expected(self) -> _Expected:
-        """Ask what the series holds: a number, where the store can be trusted to know it at once, else the list."""
-        count = self._count
-        if count is None and self._profile.counts:
-            count = self._qido.instance_count(self._ref)
-        if count is None:
-            return _Expected(None, self._uids())
-        if count == 0:
-            raise SeriesNotFoundError(self._ref.store, self._ref.series_uid)
-        return _Expected(count, None)
+    def _expected(self) -> _Listing:
+        """Ask which instances the series has."""
+        if self._database is None:
+            return self._uids()
+        return self._database.ask(self._ref) or self._uids(to_an_empty_page=True)
 
     def _uids(self, *, to_an_empty_page: bool = False) -> frozenset[str]:
         qido = self._qido
@@ -247,18 +239,17 @@ class Retrieval:
     def _read(
         self, answer: requests.Response, folder: SeriesFolder, uids: frozenset[str] | None, uid: str | None = None
     ) -> None:
-        """Write the instances of one answer to disk and verify each, the verification a step behind the bytes."""
-        accept = partial(self._accept, folder, uids, uid, _ends_with_connection(answer), _date_of(answer))
+        """Write the instances of one answer to disk and verify each."""
+        unproven_end, time = _ends_with_connection(answer), _date_of(answer)
         try:
-            with Behind() as behind:
-                for part in self._parts(answer):
-                    file = self._written(part, folder, behind)
-                    behind.put(partial(accept, file))
+            for part in self._parts(answer):
+                file = self._written(part, folder)
+                self._accept(folder, uids, uid, unproven_end, time, file)
         except MultipartError as error:
             raise BrokenAnswerError(self._ref.store, str(error)) from error
 
-    def _written(self, part: Part, folder: SeriesFolder, behind: Behind) -> PartialFile:
-        with folder.part(behind) as file:
+    def _written(self, part: Part, folder: SeriesFolder) -> PartialFile:
+        with folder.part() as file:
             try:
                 for chunk in part.chunks:
                     file.write(chunk)
@@ -273,7 +264,7 @@ class Retrieval:
         uids: frozenset[str] | None,
         uid: str | None,
         unproven_end: bool,
-        time: datetime | None,
+        time: str,
         part: PartialFile,
     ) -> None:
         try:
@@ -281,18 +272,20 @@ class Retrieval:
             if self._listing is not None and not self._listing.done():
                 self._waiting.append((part, header, time))
                 return
-            allowed = uids or (self._listed if self._listing is None else self._listing.result().uids)
-            folder.name(part, header, allowed, time)
+            listed = self._listed if self._listing is None else self._listing.result()
+            folder.name(part, header, uids or _allowed(listed), time)
         except NotWholeError as error:
+            self._unlisted |= isinstance(error, UnlistedError)
             self._tell(uid, str(error))
         self._progress("instances", len(folder.instances), None if uids is None else len(uids))
 
-    def _name_waiting(self, folder: SeriesFolder, uids: frozenset[str] | None) -> None:
+    def _name_waiting(self, folder: SeriesFolder, listing: _Listing) -> None:
         self._listing = None
         for part, header, time in self._waiting:
             try:
-                folder.name(part, header, uids, time)
+                folder.name(part, header, _allowed(listing), time)
             except NotWholeError as error:
+                self._unlisted |= isinstance(error, UnlistedError)
                 self._tell(None, str(error))
         self._waiting.clear()
 
@@ -309,12 +302,12 @@ class Retrieval:
             )
             if answer.status_code not in _REFUSES_ACCEPT:
                 return answer
-            answer.close()
+            self._session.discard(answer)
         raise AssertionError("unreachable")
 
     def _parts(self, answer: requests.Response) -> Iterator[Part]:
         content_type = answer.headers.get("Content-Type", "")
-        chunks = self._session.chunks(answer)
+        chunks = self._session.chunks(answer, _BLOCK)
         boundary = boundary_of(content_type)
         if boundary is not None:
             return read_parts(chunks, boundary)
@@ -326,6 +319,17 @@ class Retrieval:
         )
 
 
+def _is_whole(folder: SeriesFolder, listing: _Listing) -> bool:
+    if isinstance(listing, frozenset):
+        return folder.instances.keys() == listing
+    return listing.consists_of(folder.instances)
+
+
+def _allowed(listing: _Listing | None) -> frozenset[str] | None:
+    """Return what alone may get a name; a database may have grown since it was asked, so that all is compared later."""
+    return listing if isinstance(listing, frozenset) else None
+
+
 def _ends_with_connection(answer: requests.Response) -> bool:
     """Tell whether a single-part answer could be cut without a trace; a multipart one has its closing boundary."""
     headers = answer.headers
@@ -333,11 +337,12 @@ def _ends_with_connection(answer: requests.Response) -> bool:
     return not delimited and boundary_of(headers.get("Content-Type", "")) is None
 
 
-def _date_of(answer: requests.Response) -> datetime | None:
+def _date_of(answer: requests.Response) -> str:
     try:
-        return email.utils.parsedate_to_datetime(answer.headers["Date"])
+        time = email.utils.parsedate_to_datetime(answer.headers["Date"])
     except (KeyError, ValueError):
-        return None
+        time = datetime.now(UTC)
+    return time.isoformat(timespec="seconds")
 
 
 def _series_path(ref: SeriesRef) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
+from struct import Struct
+from typing import NamedTuple
 
 from pydicom.uid import UID
 
@@ -23,6 +24,10 @@ _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _UNCOMPRESSED = frozenset({_IMPLICIT, "1.2.840.10008.1.2.1", _BIG_ENDIAN})
 
 _LONG_VR = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_SHORT_VR = frozenset(
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
+     b"ST", b"TM", b"UI", b"UL", b"US"}
+)  # fmt: skip
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
@@ -34,6 +39,7 @@ _WANTED = frozenset({_SOP_CLASS, _SOP, _STUDY, _SERIES, _SAMPLES, _PHOTOMETRIC, 
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _LAST_PIXEL_DESCRIPTION = 0x0028FFFF
 _DEFLATED_HEADER = 1 << 20
+_ORDERS = {order: (Struct(order + "HH2sH").unpack_from, Struct(order + "I").unpack_from) for order in "<>"}
 
 Bytes = bytes | mmap
 
@@ -42,8 +48,7 @@ class NotWholeError(Exception):
     """The bytes are not a whole DICOM Part 10 file; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What a file says about itself.
 
     Parameters
@@ -149,19 +154,18 @@ def _is_image(sop_class_uid: str) -> bool:
 
 def _file_meta(data: Bytes) -> tuple[str, int]:
     """Return the transfer syntax and where the data set begins; group 2 is always explicit little endian."""
+    start, number = _ORDERS["<"]
     at, syntax = 132, ""
     while True:
-        group, element, vr, short = struct.unpack_from("<HH2sH", data, at)
+        group, element, vr, length = start(data, at)
         if group != 2:
             if not syntax:
                 raise NotWholeError("no DICOM file: it names no transfer syntax")
             return syntax, at
         if vr in _LONG_VR:
-            (length,) = struct.unpack_from("<I", data, at + 8)
-            at += 12
-        else:
-            length = short
-            at += 8
+            (length,) = number(data, at + 8)
+            at += 4
+        at += 8
         if element == 0x0010:
             syntax = data[at : at + length].decode("ascii", "replace").rstrip("\0 ")
         at += length
@@ -195,14 +199,20 @@ def _walk(data: Bytes, at: int, syntax: str) -> tuple[dict[int, bytes], tuple[in
     """Return the wanted values, and start and length of the pixels where there are some."""
     explicit = syntax != _IMPLICIT
     order = ">" if syntax == _BIG_ENDIAN else "<"
+    start, _ = _ORDERS[order]
     found: dict[int, bytes] = {}
     end = len(data)
     while at < end:
-        tag, at, length, vr = _element(data, at, explicit, order)
-        if tag in _PIXELS:
-            return found, (at, length)
-        if tag > _LAST_PIXEL_DESCRIPTION and _ROWS not in found:
-            break  # no image: nothing that is needed can follow
+        group, element, vr, length = start(data, at)
+        if explicit and vr in _SHORT_VR:  # most are such, and a call for each would take longer than all else here
+            tag, at = group << 16 | element, at + 8
+        else:
+            tag, at, length, vr = _element(data, at, explicit, order)
+        if tag > _LAST_PIXEL_DESCRIPTION:
+            if tag in _PIXELS:
+                return found, (at, length)
+            if _ROWS not in found:
+                break  # no image: nothing that is needed can follow
         if length == _UNDEFINED:
             at = _skip_undefined(data, at, explicit and vr != b"UN", order)
             continue
@@ -214,14 +224,15 @@ def _walk(data: Bytes, at: int, syntax: str) -> tuple[dict[int, bytes], tuple[in
 
 def _element(data: Bytes, at: int, explicit: bool, order: str) -> tuple[int, int, int, bytes]:
     """Return tag, start of the value, its length, and the VR."""
-    group, element, vr, length = struct.unpack_from(order + "HH2sH", data, at)
+    start, number = _ORDERS[order]
+    group, element, vr, length = start(data, at)
     tag = group << 16 | element
     if not explicit or group == 0xFFFE:
-        (length,) = struct.unpack_from(order + "I", data, at + 4)
+        (length,) = number(data, at + 4)
         return tag, at + 8, length, b""
     if vr not in _LONG_VR:
         return tag, at + 8, length, vr
-    (length,) = struct.unpack_from(order + "I", data, at + 8)
+    (length,) = number(data, at + 8)
     return tag, at + 12, length, vr
 
 

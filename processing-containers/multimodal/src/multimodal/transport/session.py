@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import email.utils
 import random
 import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from types import TracebackType
@@ -100,7 +103,7 @@ class HttpSession:
             self._session.verify = store.ca_file
         if store.proxy:
             self._session.proxies = {"http": store.proxy, "https": store.proxy}
-        self._closed = False
+        self._ended = threading.Event()
         self._token: Token | None = None
         self._token_headers = tuple(token_headers)
         self._log_in(services or TokenServices())
@@ -130,10 +133,17 @@ class HttpSession:
 
     def close(self) -> None:
         """Close all connections, and write down what was spent of a budget; calls of other threads fail."""
-        self._closed = True
+        self._ended.set()
         self._session.close()
         if self._budget is not None:
             self._budget.close()
+
+    def beside(self, url: str) -> HttpSession:
+        """Return this session for calls to another address of the same server: the same connections and limits."""
+        other = copy.copy(self)
+        other.store = replace(self.store, url=url)
+        _check_address(other.store)
+        return other
 
     def request(
         self,
@@ -170,7 +180,7 @@ RequestRefusedError, StoreFailedError
         attempts = self.store.attempts if repeatable else 1
         deadline = time.monotonic() + self.store.retry_seconds
         for attempt in range(1, attempts + 1):
-            if self._closed:
+            if self._ended.is_set():
                 raise UnreachableError(self.store.name, "the run was ended")
             last = attempt == attempts
             try:
@@ -197,6 +207,8 @@ RequestRefusedError, StoreFailedError
             whether it is whole, only its content can tell.
         """
         waited, received = 0.0, 0
+        if self._budget is not None:  # what passes it is given up: let that be little
+            size = min(size, _BLOCK)
         encoded = "Content-Encoding" in answer.headers  # decoding costs a copy even where there is nothing to decode
         try:
             while True:
@@ -206,7 +218,7 @@ RequestRefusedError, StoreFailedError
                 waited += time.monotonic() - started
                 if not block:
                     return
-                if self._closed:
+                if self._ended.is_set():
                     raise BrokenAnswerError(self.store.name, f"the run was ended after {received} bytes of an answer")
                 received += len(block)
                 if self._budget is not None:
@@ -222,6 +234,15 @@ RequestRefusedError, StoreFailedError
             ) from error
         finally:
             answer.close()
+
+    def discard(self, answer: requests.Response) -> None:
+        """Read what is left of a short answer, so that its connection can serve the next call; give up a long one."""
+        try:
+            for number, _ in enumerate(self.chunks(answer)):
+                if number:
+                    return
+        except BrokenAnswerError:
+            pass  # nobody wanted it
 
     def _sent(
         self,

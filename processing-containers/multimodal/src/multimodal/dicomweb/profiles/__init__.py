@@ -34,7 +34,6 @@ class Profile:
     empty_status: frozenset[int]
     encoding: str
     searchable: frozenset[str] | None
-    counts: bool
     accept: tuple[str, ...]
     accepts_instances: bool
     batch_bytes: int
@@ -44,6 +43,7 @@ class Profile:
     delete: str = "none"
     max_offset: int | None = None
     idc: bool = False
+    orthanc: bool = False
     logins: tuple[str, ...] = ()
     token_headers: tuple[str, ...] = ()
     services: TokenServices = field(default_factory=TokenServices)
@@ -102,7 +102,6 @@ def _profile(content: dict[str, Any], origin: str) -> Profile:
         empty_status=frozenset(query["empty_status"]),
         encoding=query["encoding"],
         searchable=None if query["searchable"] == "any" else frozenset(query["searchable"]),
-        counts=query["counts"],
         accept=tuple(content["retrieve"]["accept"]),
         accepts_instances=content["store"]["accepts"],
         batch_bytes=content["store"]["batch_bytes"],
@@ -112,6 +111,7 @@ def _profile(content: dict[str, Any], origin: str) -> Profile:
         delete=content["store"].get("delete", "none"),
         max_offset=query.get("max_offset"),
         idc=query.get("index") == "idc",
+        orthanc=query.get("index") == "orthanc",
         logins=tuple(login["kinds"]),
         token_headers=tuple(login.get("token_headers", ())),
         services=TokenServices(login.get("token_url", ""), login.get("metadata_url", ""), login.get("scope", "")),

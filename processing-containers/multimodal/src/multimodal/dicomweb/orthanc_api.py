@@ -1,0 +1,140 @@
+"""What Orthanc's own REST API says of series: of many in two short calls, where its QIDO-RS takes 0.5 ms an instance.
+
+Orthanc knows a resource by a hash of its UIDs (Orthanc Book, "Orthanc identifiers"): of a series it lists the hashes of
+its instances, which can be made here of what came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from multimodal.model.errors import InvalidUidError
+from multimodal.model.ids import check_uid
+from multimodal.model.references import SeriesRef
+from multimodal.transport.session import HttpSession
+
+_PLUGIN = "/dicom-web"
+_AT_ONCE = 50
+_NOT_FOR_US = frozenset({400, 401, 403, 404, 405, 415, 500, 501})  # no such API here, or not for this login
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """One series and its instances, as Orthanc lists them.
+
+    Parameters
+    ----------
+    instance_ids : frozenset of str
+        Orthanc identifiers.
+    """
+
+    ref: SeriesRef
+    patient_id: str
+    instance_ids: frozenset[str]
+
+    def consists_of(self, sop_uids: Iterable[str]) -> bool:
+        """Tell whether these are its instances, all of them and no other."""
+        above = (self.patient_id, self.ref.study_uid, self.ref.series_uid)
+        return {orthanc_id(*above, uid) for uid in sop_uids} == self.instance_ids
+
+
+class OrthancDatabase:
+    """Asks for series where a store's profile says that it is an Orthanc.
+
+    Notes
+    -----
+    The REST API lies above the DICOMweb plugin; where it is not there, or not for this login, nothing is known and
+    QIDO-RS must be asked. It may be called by several threads.
+    """
+
+    def __init__(self, session: HttpSession) -> None:
+        base, found, below = session.store.url.rstrip("/").rpartition(_PLUGIN)
+        self._session = session.beside(base) if found and not below else None
+        self._store = session.store.name
+        self._to_ask: dict[str, None] = {}
+        self._known: dict[str, KnownSeries] = {}
+        self._lock = threading.Lock()
+
+    def prepare(self, series_uids: Iterable[str]) -> None:
+        """Tell which series will be asked for, so that they can be asked for together; a UID that is none is not."""
+        with self._lock:
+            self._to_ask.update(dict.fromkeys(filter(_is_uid, series_uids)))
+
+    def find(self, series_uid: str) -> KnownSeries | None:
+        """Return a series; None where it must be searched for."""
+        with self._lock:
+            if series_uid not in self._known:
+                self._to_ask.pop(series_uid, None)
+                others = [uid for uid, _ in zip(self._to_ask, range(_AT_ONCE - 1), strict=False)]
+                for uid in others:
+                    del self._to_ask[uid]
+                found = self._ask([series_uid, *others])
+                times = Counter(series.ref.series_uid for series in found)
+                self._known |= {s.ref.series_uid: s for s in found if times[s.ref.series_uid] == 1}
+            return self._known.get(series_uid)
+
+    def take(self, ref: SeriesRef) -> KnownSeries | None:
+        """Return what `find` found, once: by the next time it may have changed."""
+        with self._lock:
+            series = self._known.pop(ref.series_uid, None)
+        return series if series is not None and series.ref.study_uid == ref.study_uid else None
+
+    def ask(self, ref: SeriesRef) -> KnownSeries | None:
+        """Return a series of which all UIDs are known; None where its instances must be searched for."""
+        with self._lock:
+            found = self._ask([ref.series_uid])
+        return next((series for series in found if series.ref.study_uid == ref.study_uid), None)
+
+    def _ask(self, series_uids: Sequence[str]) -> list[KnownSeries]:
+        """Return the series of these UIDs; a UID may stand in two studies."""
+        wanted = {"SeriesInstanceUID": "\\".join(check_uid(uid) for uid in series_uids)}
+        found = self._post("tools/find", {"Level": "Series", "Expand": True, "Query": wanted})
+        if not found:
+            return []
+        try:
+            parents = sorted({series["ParentStudy"] for series in found})
+            studies = {study["ID"]: study for study in self._post("tools/bulk-content", {"Resources": parents})}
+            known = [self._series(series, studies[series["ParentStudy"]]) for series in found]
+        except (KeyError, TypeError, InvalidUidError):  # an answer of something else: QIDO-RS will tell
+            return []
+        return [series for series in known if series is not None]
+
+    def _series(self, series: dict[str, Any], study: dict[str, Any]) -> KnownSeries | None:
+        uids = study["MainDicomTags"]["StudyInstanceUID"], series["MainDicomTags"]["SeriesInstanceUID"]
+        patient_id = study["PatientMainDicomTags"].get("PatientID", "")
+        if orthanc_id(patient_id, *uids) != series["ID"]:  # not hashed as expected: its instances are not, either
+            return None
+        return KnownSeries(SeriesRef(*uids, self._store), patient_id, frozenset(series["Instances"]))
+
+    def _post(self, path: str, query: dict[str, Any]) -> list[dict[str, Any]]:
+        if self._session is None:
+            return []
+        answer = self._session.request("POST", path, data=orjson.dumps(query), expect=_NOT_FOR_US)
+        if answer.status_code != 200:
+            self._session = None
+            return []
+        try:
+            content = orjson.loads(answer.content)
+        except orjson.JSONDecodeError:
+            content = None
+        return content if isinstance(content, list) else []
+
+
+def _is_uid(text: str) -> bool:
+    try:
+        return check_uid(text) == text
+    except InvalidUidError:
+        return False
+
+
+def orthanc_id(*parts: str) -> str:
+    """Return the identifier of a resource: of its Patient ID and of its UIDs, the study's first."""
+    name = hashlib.sha1("|".join(parts).encode(), usedforsecurity=False).hexdigest()
+    return "-".join(name[at : at + 8] for at in range(0, 40, 8))
