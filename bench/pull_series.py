@@ -9,9 +9,9 @@ Side by side, in turns, each into an empty folder:
 The CPU seconds are those of the client; the server needs the same for all three. The peak memory of ours is that of a
 process that does nothing else.
 
-What was fetched is cut to nothing and left until the end: ext4 gives out no inode that was deleted within the last five
-seconds, and looks at each of them for every new file, so that rounds that delete files slow down the next ones, by
-0.3 ms a file.
+What was fetched is cut to nothing and left until the end: ext4 gives out no inode that was deleted within the last
+minutes, and looks at each of them for every new file, so that rounds that delete files slow down the next ones, by
+0.3 ms a file. For the same reason a second run should wait for five minutes.
 
     python -m bench.pull_series [rounds]
 """

@@ -15,8 +15,8 @@ from local import install
 from local.install import APT_SECONDS, MissingProgramError, locked
 from local.servers import Orthanc
 
-RELEASE = "trixie"
-PACKAGES = ("orthanc", "orthanc-dicomweb")
+RELEASE = os.environ.get("MULTIMODAL_ORTHANC_RELEASE", "trixie")
+PACKAGES = ("orthanc", "orthanc-dicomweb", "liborthancframework1")  # from 1.13 on needed, and not said to be
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _NEEDED = (
     "usr/sbin/Orthanc", "usr/lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/orthanc", "usr/share/orthanc",
@@ -25,14 +25,14 @@ _NEEDED = (
 
 
 class NewerOrthanc(Orthanc):
-    """The Orthanc of `RELEASE`, fetched at the first start (50 MB)."""
+    """The Orthanc of `RELEASE`, fetched at the first start (50 MB); ``MULTIMODAL_ORTHANC_RELEASE`` names another."""
 
     name = f"Orthanc of {RELEASE}"
 
     def _program(self) -> tuple[list[str], str, dict[str, str]]:
         root = unpacked()
-        loader, libraries = root / "usr/lib64/ld-linux-x86-64.so.2", root / "usr/lib/x86_64-linux-gnu"
-        command = [str(loader), "--library-path", str(libraries), str(root / "usr/sbin/Orthanc")]
+        loader, libraries = root / "usr/lib64/ld-linux-x86-64.so.2", f"{root}/usr/lib/x86_64-linux-gnu:{root}/usr/lib"
+        command = [str(loader), "--library-path", libraries, str(root / "usr/sbin/Orthanc")]
         plugin = root / "usr/share/orthanc/plugins/libOrthancDicomWeb.so"
         return command, str(plugin), {"DCMDICTPATH": str(root / "usr/share/dcmtk/dicom.dic")}
 
@@ -101,6 +101,8 @@ def _unpack(work: Path) -> None:
             raise _missing(f"its packages have no {part}")
         (root / part).parent.mkdir(parents=True, exist_ok=True)
         os.replace(everything / part, root / part)
+    for library in (everything / "usr/lib").glob("*.so*"):  # that of Orthanc's framework, from 1.13 on
+        os.replace(library, root / "usr/lib" / library.name)
 
 
 def _run(command: list[str]) -> None:
