@@ -4,6 +4,7 @@ Side by side, in turns, each into an empty folder:
 
 * ours: verified instances, one file each, with a sha256 list (`DicomWeb.pull`);
 * plain requests: the one answer streamed to one file, neither taken apart nor checked: the least there is to do;
+* the same with a sha256 of its bytes, which a list of what came needs: what of the rest is ours;
 * dicomweb-client: `retrieve_series`, each instance then written to a file.
 
 The CPU seconds are those of the client; the server needs the same for all three. The peak memory of ours is that of a
@@ -18,6 +19,7 @@ minutes, and looks at each of them for every new file, so that rounds that delet
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import secrets
@@ -59,8 +61,9 @@ def ours(url: str, folder: Path) -> None:
         assert len(dicom.pull(REF, folder).instances) == SLICES
 
 
-def plain_requests(url: str, folder: Path) -> None:
+def plain_requests(url: str, folder: Path, *, hashed: bool = False) -> None:
     """Stream the answer to one file."""
+    digest = hashlib.sha256()
     address = f"{url}/studies/{REF.study_uid}/series/{REF.series_uid}"
     login = (Orthanc.user, os.environ[PASSWORD])
     with requests.get(address, headers={"Accept": ACCEPT}, auth=login, stream=True, timeout=60) as answer:
@@ -68,6 +71,8 @@ def plain_requests(url: str, folder: Path) -> None:
         with (folder / "series.multipart").open("wb") as file:
             for block in answer.iter_content(1 << 17):
                 file.write(block)
+                if hashed:
+                    digest.update(block)
 
 
 def dicomweb_client(url: str, folder: Path) -> None:
@@ -85,6 +90,7 @@ PLAIN = "plain requests"
 WAYS: dict[str, Callable[[str, Path], None]] = {
     "ours, verified": ours,
     PLAIN: plain_requests,
+    "and its sha256": partial(plain_requests, hashed=True),
     "dicomweb-client": dicomweb_client,
 }
 
