@@ -36,6 +36,9 @@ from multimodal.transport.session import (
 __all__ = ["PullReport", "PulledInstance", "Retrieval"]
 
 _BLOCK = 1 << 21  # each wait for the server costs a change of threads: take all that has come
+# Once glibc has seen a larger block freed it keeps freed ones (mallopt(3), M_MMAP_THRESHOLD); else each block of an
+# answer is new memory from the system, whose page faults take as long as its bytes.
+bytes(4 * _BLOCK)
 _REFUSES_ACCEPT = frozenset({400, 406})
 # Some stores do not serve whole series, or fail on one for the sake of a single instance in it.
 _SINGLY_INSTEAD = (BrokenAnswerError, UnexpectedAnswerError, RequestRefusedError, StoreFailedError)
