@@ -183,7 +183,8 @@ class _Reader:
     def _step(self) -> None:
         """Leave what was joined, or a buffer of which nothing is left, for the block that follows."""
         if self._joined is None:
-            self._buffer, self._at = self._next(), 0
+            self._buffer, self._at = b"", 0  # not two blocks in memory
+            self._buffer = self._next()
         else:
             (self._buffer, place), self._joined = self._joined, None
             self._at -= place

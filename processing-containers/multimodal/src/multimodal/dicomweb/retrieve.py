@@ -35,7 +35,7 @@ from multimodal.transport.session import (
 
 __all__ = ["PullReport", "PulledInstance", "Retrieval"]
 
-_BLOCK = 1 << 21  # each wait for the server costs a change of threads: take all that has come
+_BLOCK = 1 << 22  # each wait for the server costs a change of threads: take all that has come
 # Once glibc has seen a larger block freed it keeps freed ones (mallopt(3), M_MMAP_THRESHOLD); else each block of an
 # answer is new memory from the system, whose page faults take as long as its bytes.
 bytes(4 * _BLOCK)
@@ -256,6 +256,7 @@ class Retrieval:
             try:
                 for chunk in part.chunks:
                     file.write(chunk)
+                    del chunk  # or its block would stay in memory beside the next
             finally:
                 with self._lock:
                     self._fetched += file.size

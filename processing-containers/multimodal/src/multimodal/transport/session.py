@@ -224,6 +224,7 @@ RequestRefusedError, StoreFailedError
                 if self._budget is not None:
                     self._budget.received(len(block))
                 yield block
+                block = b""  # or there would be two in memory
                 if waited > self.store.answer_seconds + received / _SLOWEST_BYTES_PER_SECOND:
                     raise BrokenAnswerError(
                         self.store.name, f"only {received} bytes of an answer came in {waited:.0f} s; given up"
