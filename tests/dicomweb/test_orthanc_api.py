@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError, open_dicomweb
-from multimodal.dicomweb.orthanc_api import OrthancDatabase, orthanc_id
+from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError, open_dicomweb, orthanc_api
+from multimodal.dicomweb.orthanc_api import KnownSeries, OrthancDatabase, orthanc_id
 from multimodal.model.errors import InvalidUidError
 from multimodal.model.ids import hash_uid
 from multimodal.model.references import SeriesRef
-from multimodal.transport.session import HttpSession
+from multimodal.transport.session import HttpSession, UnreachableError
 from multimodal.transport.stores import Store
 from multimodal.workflows.pull_series import pull_series
 from tests.fakes.dicom_files import make_instance, write_series
@@ -68,7 +71,7 @@ def test_no_instance_is_searched_for(served: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "fault",
     ["", "orthanc-api-lacks-one", "orthanc-api-lists-more", "orthanc-api-other-ids", "orthanc-api-rubbish",
-     "orthanc-api-500"],
+     "orthanc-api-500", "orthanc-api-lists-none", "orthanc-api-redirects"],
 )  # fmt: skip
 def test_where_it_does_not_agree_the_list_is_asked_for(fault: str, served: Path, tmp_path: Path) -> None:
     with DicomWebServer(served, *filter(None, [fault])) as server, of_orthanc(server) as dicom:
@@ -130,6 +133,106 @@ def test_what_changed_since_it_was_asked_is_as_it_is_now(served: Path, tmp_path:
         del server.stored[new]
         assert len(dicom.pull(ref, tmp_path / "shrunk").instances) == COUNT
         assert names(tmp_path / "shrunk") == names(served)
+
+
+def one_more(server: DicomWebServer, folder: Path) -> None:
+    more = folder / "more.dcm"
+    make_instance(NAME, COUNT + 1).save_as(more, enforce_file_format=True)
+    server.put(more.read_bytes())
+
+
+def test_each_search_of_a_series_asks_the_store(served: Path, tmp_path: Path) -> None:
+    """A folder that holds what an old answer lists would seem whole."""
+    with DicomWebServer(served, "orthanc-api") as server, of_orthanc(server) as dicom:
+        dicom.pull(REF, tmp_path / "out")
+        dicom.find_series(REF.series_uid)
+        one_more(server, tmp_path)
+        assert len(dicom.pull(dicom.find_series(REF.series_uid), tmp_path / "out").instances) == COUNT + 1
+
+
+def test_what_was_found_long_ago_is_asked_for_again(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DicomWebServer(served, "orthanc-api") as server, of_orthanc(server) as dicom:
+        dicom.pull(REF, tmp_path / "out")
+        ref = dicom.find_series(REF.series_uid)
+        one_more(server, tmp_path)
+        monkeypatch.setattr(orthanc_api, "_HOLDS", 0.0)
+        assert len(dicom.pull(ref, tmp_path / "out").instances) == COUNT + 1
+
+
+def test_what_is_never_pulled_does_not_fill_memory(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orthanc_api, "_KEPT", 5, raising=False)
+    with DicomWebServer(many, "orthanc-api") as server, HttpSession(server.store()) as session:
+        database = OrthancDatabase(session)
+        database.prepare(uid_of(number) for number in range(MANY))
+        found = [database.find(uid_of(number)) for number in range(MANY)]
+        kept = [series for series in found if series is not None and database.take(series.ref) is not None]
+    assert None not in found
+    assert len(kept) == 5
+
+
+def test_a_call_does_not_wait_for_that_of_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the store does not answer, all would else wait one after the other."""
+    both = threading.Barrier(2)
+
+    def ask(_: OrthancDatabase, series_uids: Sequence[str]) -> list[KnownSeries]:
+        both.wait(3)
+        raise UnreachableError("s", "no answer")
+
+    monkeypatch.setattr(OrthancDatabase, "_ask", ask)
+    with HttpSession(Store("s", "dicomweb", url="http://127.0.0.1:1/dicom-web", patient_system="urn:test")) as session:
+        database = OrthancDatabase(session)
+        with ThreadPoolExecutor(2) as pool:
+            calls = [pool.submit(database.find, uid) for uid in ("1.2", "1.3")]
+            assert all(isinstance(call.exception(), UnreachableError) for call in calls)
+
+
+def test_the_error_of_another_call_is_not_that_of_this_one(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Sequence[str]] = []
+    real, begun, go_on = OrthancDatabase._ask, threading.Event(), threading.Event()
+
+    def ask(database: OrthancDatabase, series_uids: Sequence[str]) -> list[KnownSeries]:
+        asked.append(series_uids)
+        if len(asked) == 1:
+            begun.set()
+            go_on.wait(5)
+            raise UnreachableError("s", "no answer")
+        return real(database, series_uids)
+
+    monkeypatch.setattr(OrthancDatabase, "_ask", ask)
+    with DicomWebServer(many, "orthanc-api") as server, HttpSession(server.store()) as session:
+        database = OrthancDatabase(session)
+        database.prepare([uid_of(0), uid_of(1)])
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(database.find, uid_of(0))
+            assert begun.wait(5)
+            second = pool.submit(database.find, uid_of(1))
+            go_on.set()
+            assert isinstance(first.exception(), UnreachableError)
+            assert second.result() is not None
+    assert asked == [[uid_of(0), uid_of(1)], [uid_of(1)]]
+
+
+@pytest.mark.parametrize("study", [None, "text", {"ID": "x"}, {"PatientMainDicomTags": "text"}])
+def test_an_answer_of_something_else_tells_nothing(study: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    uids = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3"}
+    series = {"ID": "s", "ParentStudy": "x", "MainDicomTags": uids, "Instances": ["i"]}
+    if isinstance(study, dict):
+        study = {"ID": "x", "MainDicomTags": uids, **study}
+    answers = {"tools/find": [series], "tools/bulk-content": [study]}
+    monkeypatch.setattr(OrthancDatabase, "_post", lambda _, path, __: answers[path])
+    with HttpSession(Store("s", "dicomweb", url="http://127.0.0.1:1/dicom-web", patient_system="urn:test")) as session:
+        assert OrthancDatabase(session).ask(SeriesRef("1.2", "1.3")) is None
+
+
+def test_what_was_deleted_is_not_found_again(many: Path) -> None:
+    with DicomWebServer(many, "orthanc-api") as server, of_orthanc(server) as dicom:
+        assert dicom.find_series(uid_of(1)).series_uid == uid_of(1)
+        (gone,) = [uid for uid, one in server.stored.items() if one.dataset.SeriesInstanceUID == uid_of(1)]
+        del server.stored[gone]
+        with pytest.raises(SeriesNotFoundError):
+            dicom.find_series(uid_of(1))
 
 
 def test_a_series_in_two_studies_is_searched_for(served: Path, tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ its instances, which can be made here of what came.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -22,7 +25,11 @@ from multimodal.transport.session import HttpSession
 
 _PLUGIN = "/dicom-web"
 _AT_ONCE = 50
-_NOT_FOR_US = frozenset({400, 401, 403, 404, 405, 415, 500, 501})  # no such API here, or not for this login
+_FOUND_KEPT = 100  # a pull follows at once, or none
+_KEPT = 4 * _AT_ONCE  # answers, each of which may list thousands of instances
+_HOLDS = 30.0  # seconds; later a series may have changed, and where so few were fetched, asking is no burden
+# No such API here, or not for this login: any refusal or redirection, but no server that is busy.
+_NOT_FOR_US = frozenset(range(300, 500)) - {408, 425, 429} | {500, 501}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,15 @@ class KnownSeries:
         return {orthanc_id(*above, uid) for uid in sop_uids} == self.instance_ids
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Series that are asked for together, by the thread that made it."""
+
+    uids: Sequence[str]
+    time: float = field(default_factory=time.monotonic)
+    answer: Future[dict[str, KnownSeries]] = field(default_factory=Future)
+
+
 class OrthancDatabase:
     """Asks for series where a store's profile says that it is an Orthanc.
 
@@ -59,8 +75,9 @@ class OrthancDatabase:
         self._session = session.beside(base) if found and not below else None
         self._store = session.store.name
         self._to_ask: dict[str, None] = {}
-        self._known: dict[str, KnownSeries] = {}
-        self._lock = threading.Lock()
+        self._batches: dict[str, _Batch] = {}  # by the series that nobody has searched for since they were asked for
+        self._found: dict[str, tuple[KnownSeries, float]] = {}  # what was searched for, and when it was asked for
+        self._lock = threading.Lock()  # never held while the store is asked
 
     def prepare(self, series_uids: Iterable[str]) -> None:
         """Tell which series will be asked for, so that they can be asked for together; a UID that is none is not."""
@@ -70,26 +87,33 @@ class OrthancDatabase:
     def find(self, series_uid: str) -> KnownSeries | None:
         """Return a series; None where it must be searched for."""
         with self._lock:
-            if series_uid not in self._known:
-                self._to_ask.pop(series_uid, None)
-                others = [uid for uid, _ in zip(self._to_ask, range(_AT_ONCE - 1), strict=False)]
-                for uid in others:
-                    del self._to_ask[uid]
-                found = self._ask([series_uid, *others])
-                times = Counter(series.ref.series_uid for series in found)
-                self._known |= {s.ref.series_uid: s for s in found if times[s.ref.series_uid] == 1}
-            return self._known.get(series_uid)
+            series = self._told.pop(series_uid, None) or self._asked_with_others(series_uid)
+            if series is None:
+                return None
+            if len(self._found) >= _FOUND_KEPT:
+                self._found.clear()
+            self._found[series_uid] = series
+            return series
+
+    def _asked_with_others(self, series_uid: str) -> KnownSeries | None:
+        self._to_ask.pop(series_uid, None)
+        others = list(itertools.islice(self._to_ask, _AT_ONCE - 1))
+        for uid in others:
+            del self._to_ask[uid]
+        found = self._ask([series_uid, *others])
+        times = Counter(series.ref.series_uid for series in found)
+        self._told |= {s.ref.series_uid: s for s in found if times[s.ref.series_uid] == 1}
+        return self._told.pop(series_uid, None)
 
     def take(self, ref: SeriesRef) -> KnownSeries | None:
-        """Return what `find` found, once: by the next time it may have changed."""
+        """Return what `find` has just found, once: by the next time it may have changed."""
         with self._lock:
-            series = self._known.pop(ref.series_uid, None)
+            series = self._found.pop(ref.series_uid, None)
         return series if series is not None and series.ref.study_uid == ref.study_uid else None
 
     def ask(self, ref: SeriesRef) -> KnownSeries | None:
         """Return a series of which all UIDs are known; None where its instances must be searched for."""
-        with self._lock:
-            found = self._ask([ref.series_uid])
+        found = self._ask([ref.series_uid])
         return next((series for series in found if series.ref.study_uid == ref.study_uid), None)
 
     def _ask(self, series_uids: Sequence[str]) -> list[KnownSeries]:
@@ -102,7 +126,7 @@ class OrthancDatabase:
             parents = sorted({series["ParentStudy"] for series in found})
             studies = {study["ID"]: study for study in self._post("tools/bulk-content", {"Resources": parents})}
             known = [self._series(series, studies[series["ParentStudy"]]) for series in found]
-        except (KeyError, TypeError, InvalidUidError):  # an answer of something else: QIDO-RS will tell
+        except (AttributeError, KeyError, TypeError, InvalidUidError):  # an answer of something else: QIDO-RS will tell
             return []
         return [series for series in known if series is not None]
 
@@ -111,20 +135,35 @@ class OrthancDatabase:
         patient_id = study["PatientMainDicomTags"].get("PatientID", "")
         if orthanc_id(patient_id, *uids) != series["ID"]:  # not hashed as expected: its instances are not, either
             return None
+        if not series["Instances"]:  # of none there is nothing to compare with
+            return None
         return KnownSeries(SeriesRef(*uids, self._store), patient_id, frozenset(series["Instances"]))
 
     def _post(self, path: str, query: dict[str, Any]) -> list[dict[str, Any]]:
-        if self._session is None:
+        session = self._session  # another thread may find that there is no such API
+        if session is None:
             return []
-        answer = self._session.request("POST", path, data=orjson.dumps(query), expect=_NOT_FOR_US)
-        if answer.status_code != 200:
+        answer = session.request("POST", path, data=orjson.dumps(query), expect=_NOT_FOR_US)
+        content = None
+        if answer.status_code == 200:
+            try:
+                content = orjson.loads(answer.content)
+            except orjson.JSONDecodeError:  # a page for people
+                pass
+        if not isinstance(content, list):
             self._session = None
             return []
-        try:
-            content = orjson.loads(answer.content)
-        except orjson.JSONDecodeError:
-            content = None
-        return content if isinstance(content, list) else []
+        return content
+
+
+def _holds(asked: float) -> bool:
+    return time.monotonic() - asked < _HOLDS
+
+
+def _shorten(answers: dict[str, Any]) -> None:
+    """Forget the oldest: whoever still wants them asks again."""
+    while len(answers) > _KEPT:
+        del answers[next(iter(answers))]
 
 
 def _is_uid(text: str) -> bool:
