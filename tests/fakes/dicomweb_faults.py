@@ -68,6 +68,8 @@ FAULTS = {
     "orthanc-api-other-ids": "its identifiers are not the hashes that they should be",
     "orthanc-api-rubbish": "it answers with an object",
     "orthanc-api-500": "it answers 500",
+    "orthanc-api-lists-none": "it lists no instances",
+    "orthanc-api-redirects": "it is redirected to a page for people",
     # storage
     "store-409": "an instance that is there already fails with 0x0111, status 409",
     "store-202": "the first instance of a batch of several fails, status 202",

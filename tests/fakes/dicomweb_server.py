@@ -158,7 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         there = any(fault.startswith("orthanc-api") for fault in faults)
         stored = [one.dataset for one in self.fake.stored.values()]
         content = orthanc_api.answer(self.path, query, stored, faults) if there else None
-        if "orthanc-api-500" in faults or content is None:
+        if "orthanc-api-redirects" in faults:
+            self._answer(302, headers={"Location": "/app/explorer.html"})
+        elif "orthanc-api-500" in faults or content is None:
             self._answer(500 if there else 404)
         else:
             self._answer(200, json.dumps(content).encode(), "application/json")

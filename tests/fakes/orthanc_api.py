@@ -32,6 +32,8 @@ def _series(datasets: list[pydicom.Dataset], study: str, series: str, faults: Co
         instances = instances[1:]
     if "orthanc-api-lists-more" in faults:
         instances.append(_id(patient, study, series, "1.2.3"))
+    if "orthanc-api-lists-none" in faults:
+        instances = []
     return {
         "ID": _id(patient if "orthanc-api-other-ids" not in faults else "another", study, series),
         "Instances": instances,

@@ -6,8 +6,8 @@ its instances, which can be made here of what came.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import itertools
 import threading
 import time
 from collections import Counter
@@ -25,7 +25,6 @@ from multimodal.transport.session import HttpSession
 
 _PLUGIN = "/dicom-web"
 _AT_ONCE = 50
-_FOUND_KEPT = 100  # a pull follows at once, or none
 _KEPT = 4 * _AT_ONCE  # answers, each of which may list thousands of instances
 _HOLDS = 30.0  # seconds; later a series may have changed, and where so few were fetched, asking is no burden
 # No such API here, or not for this login: any refusal or redirection, but no server that is busy.
@@ -87,29 +86,44 @@ class OrthancDatabase:
     def find(self, series_uid: str) -> KnownSeries | None:
         """Return a series; None where it must be searched for."""
         with self._lock:
-            series = self._told.pop(series_uid, None) or self._asked_with_others(series_uid)
-            if series is None:
-                return None
-            if len(self._found) >= _FOUND_KEPT:
-                self._found.clear()
-            self._found[series_uid] = series
-            return series
+            batch, mine = self._batch_of(series_uid)
+        if mine:
+            try:
+                found = self._ask(batch.uids)
+                times = Counter(series.ref.series_uid for series in found)
+                batch.answer.set_result({s.ref.series_uid: s for s in found if times[s.ref.series_uid] == 1})
+            except BaseException as error:
+                batch.answer.set_exception(error)
+                raise
+        elif batch.answer.exception() is not None:
+            return self.find(series_uid)  # that was the error of another call
+        series = batch.answer.result().get(series_uid)
+        if series is not None:
+            with self._lock:
+                self._found[series_uid] = series, batch.time
+                _shorten(self._found)
+        return series
 
-    def _asked_with_others(self, series_uid: str) -> KnownSeries | None:
+    def _batch_of(self, series_uid: str) -> tuple[_Batch, bool]:
+        """Return the batch that asks for a series, and whether it is new, so that the caller has to ask."""
+        batch = self._batches.pop(series_uid, None)  # the next search is answered anew
+        if batch is not None and _holds(batch.time):
+            return batch, False
         self._to_ask.pop(series_uid, None)
-        others = list(itertools.islice(self._to_ask, _AT_ONCE - 1))
+        others = [uid for uid, _ in zip(self._to_ask, range(_AT_ONCE - 1), strict=False)]
+        batch = _Batch([series_uid, *others])
         for uid in others:
             del self._to_ask[uid]
-        found = self._ask([series_uid, *others])
-        times = Counter(series.ref.series_uid for series in found)
-        self._told |= {s.ref.series_uid: s for s in found if times[s.ref.series_uid] == 1}
-        return self._told.pop(series_uid, None)
+            self._batches[uid] = batch
+        _shorten(self._batches)
+        return batch, True
 
     def take(self, ref: SeriesRef) -> KnownSeries | None:
-        """Return what `find` has just found, once: by the next time it may have changed."""
+        """Return what `find` found just now, once: by the next time it may have changed."""
         with self._lock:
-            series = self._found.pop(ref.series_uid, None)
-        return series if series is not None and series.ref.study_uid == ref.study_uid else None
+            series, time_asked = self._found.pop(ref.series_uid, (None, 0.0))
+        same = series is not None and series.ref.study_uid == ref.study_uid
+        return series if same and _holds(time_asked) else None
 
     def ask(self, ref: SeriesRef) -> KnownSeries | None:
         """Return a series of which all UIDs are known; None where its instances must be searched for."""
@@ -146,10 +160,8 @@ class OrthancDatabase:
         answer = session.request("POST", path, data=orjson.dumps(query), expect=_NOT_FOR_US)
         content = None
         if answer.status_code == 200:
-            try:
+            with contextlib.suppress(orjson.JSONDecodeError):  # a page for people
                 content = orjson.loads(answer.content)
-            except orjson.JSONDecodeError:  # a page for people
-                pass
         if not isinstance(content, list):
             self._session = None
             return []
