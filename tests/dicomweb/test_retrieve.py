@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
@@ -236,6 +237,24 @@ def test_a_list_of_somebody_else_is_not_believed(served: Path, tmp_path: Path) -
     with DicomWebServer(served) as server:
         assert pull(server.store(), tmp_path).resumed == 0
     assert_whole(tmp_path, served)
+
+
+def test_a_line_of_the_manifest_that_does_not_fit_on_the_disk_is_told(tmp_path: Path) -> None:
+    """The system then writes a part of it, and says so by a number alone."""
+    write_series(tmp_path / "served", NAME, 1)
+    (out := tmp_path / "out").mkdir()
+    before = b"x" * 100_000 + b"\n"
+    (out / MANIFEST).write_bytes(before)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with DicomWebServer(tmp_path / "served") as server:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, limits[1]))
+        try:
+            with pytest.raises(ConfigurationError, match="cannot write to"):
+                pull(server.store(), out)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert pull(server.store(), out).instances
+        assert pull(server.store(), out).resumed == 1
 
 
 def test_progress_is_told(served: Path, tmp_path: Path) -> None:

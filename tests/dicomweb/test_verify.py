@@ -109,6 +109,24 @@ def test_the_length_of_the_pixels_is_checked(changes: dict[str, object], pixels:
         read_header(encoded(dataset))
 
 
+@pytest.mark.parametrize("frames", [b"1.5 ", b"1\\1 ", b"many"])
+def test_a_number_of_frames_that_is_none_is_told(frames: bytes) -> None:
+    dataset = make_instance("verify", 1)
+    dataset.NumberOfFrames = 1234
+    content = encoded(dataset)
+    assert content.count(b"1234") == 1
+    with pytest.raises(NotWholeError, match="frames"):
+        read_header(content.replace(b"1234", frames))
+
+
+def test_an_item_outside_of_a_sequence_is_stepped_over_whatever_its_length() -> None:
+    """Items have no VR (PS3.5 7.5), and a length may read like one."""
+    content = encoded(make_instance("verify", 1))
+    at = content.index(b"\xe0\x7f\x10\x00")
+    item = b"\xfe\xff\x00\xe0CS\0\0" + bytes(int.from_bytes(b"CS", "little"))
+    assert read_header(content[:at] + item + content[at:]) == read_header(content)
+
+
 def test_an_image_without_pixels_is_not_whole() -> None:
     dataset = make_instance("verify", 1)
     del dataset.PixelData

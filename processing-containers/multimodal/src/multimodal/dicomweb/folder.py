@@ -78,17 +78,14 @@ class PartialFile:
 
     def write(self, block: bytes | memoryview) -> None:
         """Append `block`."""
-        length = len(block)
         self._digest.update(block)  # while it is still in the processor's cache
         try:
-            written = os.write(self._file, block)
-            while written < length:
-                written += os.write(self._file, block[written:])
+            _write(self._file, block)
         except OSError as error:
             raise _cannot_write(os.path.dirname(self.path), error) from error
         if self.size < _START:
             self.start += bytes(block[: _START - self.size])
-        self.size += length
+        self.size += len(block)
 
     @property
     def sha256(self) -> str:
@@ -232,14 +229,14 @@ class SeriesFolder:
             "store": self.ref.store,
             "time": time or datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self._manifest.write(orjson.dumps(line) + b"\n")
+        _write(self._manifest.fileno(), orjson.dumps(line) + b"\n")
 
     def _end_last_line(self) -> None:
         """Keep a line that a killed run left unfinished from spoiling the next one."""
         if self._manifest.tell():
             self._manifest.seek(-1, os.SEEK_END)
             if self._manifest.read(1) != b"\n":
-                self._manifest.write(b"\n")
+                _write(self._manifest.fileno(), b"\n")
 
     def _listed(self) -> Iterator[PulledInstance]:
         try:
@@ -255,6 +252,13 @@ class SeriesFolder:
                 continue  # the line that was being written when the last run ended, or none of ours
             if series == self.ref.series_uid and path.is_file() and _size_and_sha256(path) == (size, sha256):
                 yield PulledInstance(uid, self.path, size, sha256)
+
+
+def _write(file: int, block: bytes | memoryview) -> None:
+    """Write all of `block`: of one that does not fit on the disk the system takes what fits, without an error."""
+    written = os.write(file, block)
+    while written < len(block):
+        written += os.write(file, block[written:])
 
 
 @contextlib.contextmanager

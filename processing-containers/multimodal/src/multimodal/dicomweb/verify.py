@@ -204,7 +204,8 @@ def _walk(data: Bytes, at: int, syntax: str) -> tuple[dict[int, bytes], tuple[in
     end = len(data)
     while at < end:
         group, element, vr, length = start(data, at)
-        if explicit and vr in _SHORT_VR:  # most are such, and a call for each would take longer than all else here
+        # Most are such, and a call for each would take longer than all else here.
+        if explicit and vr in _SHORT_VR and group != 0xFFFE:
             tag, at = group << 16 | element, at + 8
         else:
             tag, at, length, vr = _element(data, at, explicit, order)
@@ -275,7 +276,10 @@ def _check_pixels(found: dict[int, bytes], syntax: str, pixels: tuple[int, int] 
     )
     if _text(found.get(_PHOTOMETRIC, b"")) == "YBR_FULL_422":
         samples = 2  # two pixels share their chrominance: PS3.3 C.7.6.3.1.2
-    frames = int(_text(found.get(_FRAMES, b"")) or 1)
+    try:
+        frames = int(_text(found.get(_FRAMES, b"")) or 1)
+    except ValueError as error:
+        raise NotWholeError("its number of frames is no number") from error
     expected = (rows * columns * samples * frames * bits + 7) // 8
     if length < expected or start + length > end:
         raise NotWholeError(f"its pixels have {min(length, end - start)} bytes where {expected} are due")
