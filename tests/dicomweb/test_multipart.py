@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Iterator
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multimodal.dicomweb.multipart import MultipartError, TruncatedMultipartError, boundary_of, read_parts
@@ -34,8 +36,27 @@ def chunked(content: bytes, cuts: list[int]) -> Iterator[bytes]:
         at, number = at + size, number + 1
 
 
-def parse(chunks: Iterator[bytes]) -> list[bytes]:
-    return [b"".join(bytes(chunk) for chunk in part.chunks) for part in read_parts(chunks, BOUNDARY)]
+def parse(chunks: Iterator[bytes], boundary: bytes = BOUNDARY) -> list[bytes]:
+    return [b"".join(bytes(chunk) for chunk in part.chunks) for part in read_parts(chunks, boundary)]
+
+
+def parsed_at_once(content: bytes, boundary: bytes) -> list[bytes] | None:
+    """Return the parts of a body that lies in memory; None if it is none."""
+    delimiter, rest = b"\r\n--" + boundary, b"\r\n" + content
+    _, found, rest = rest.partition(delimiter)
+    parts: list[bytes] = []
+    while found and not rest.startswith(b"--"):
+        padding, _, rest = rest.partition(b"\r\n")
+        headers, ended, rest = (b"\r\n" + rest).partition(b"\r\n\r\n")
+        if padding.strip(b" ") or not ended:
+            return None
+        counted = re.search(rb"\r\nContent-Length: (\d+)", headers)
+        length = int(counted[1]) if counted else rest.find(delimiter)
+        if length < 0 or not rest.startswith(delimiter, length):
+            return None
+        parts.append(rest[:length])
+        rest = rest[length + len(delimiter) :]
+    return parts if found else None
 
 
 # Bytes that come close to a boundary are the ones a parser stumbles over.
@@ -57,6 +78,41 @@ def test_any_cut_is_noticed(bodies: list[tuple[bytes, bool]], sizes: list[int], 
     cut = data.draw(st.integers(0, whole - 1))
     with pytest.raises(TruncatedMultipartError):
         parse(chunked(content[:cut], sizes))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32))
+def test_blocks_of_any_size_give_what_a_parser_in_memory_gives(seed: int) -> None:
+    """Bodies, boundaries and headers are longer here, and shorter, than the piece of a block that is looked at first.
+
+    One number, and not a strategy for each: drawing the bytes would take longer than parsing them.
+    """
+    draw = Random(seed)
+    lengths = [0, 1, 2, 40, 4090, 4095, 4096, 4097, 8192, 9000]
+    boundary = bytes(draw.choices(b"ab", k=draw.choice(lengths[1:])))
+    delimiter = b"\r\n--" + boundary
+    near = [b"\r\n--", delimiter[:-1], delimiter[: len(delimiter) // 2], b"\r", b"--", b"x" * 100, bytes(1000)]
+    blocks = [draw.choice([b"", b"hello", b"p" * 5000])]
+    for _ in range(draw.randint(1, 4)):
+        body = b"".join(draw.choices(near, k=draw.randint(0, 12))) if draw.random() < 0.5 else b""
+        body += bytes(draw.choice(lengths))
+        counted = draw.random() < 0.5
+        if counted and draw.random() < 0.3:
+            body += delimiter + b"\r\n\r\n"  # its length says that it is none
+        wrong = draw.choices([0, 1, -1], [30, 1, 1])[0] if body else 0
+        length = b"Content-Length: %d\r\n" % (len(body) + wrong) if counted else b""
+        header = b"X: " + b"y" * draw.choice([0, 10, 4080, 9000]) + b"\r\n"
+        blocks.append(delimiter + b" " * draw.choice([0, 3]) + b"\r\n" + header + length + b"\r\n" + body)
+    content = b"".join(blocks) + delimiter + b"--"
+    if draw.random() < 0.3:
+        content = content[: draw.randint(0, len(content))]
+    cuts = draw.choices([1 if len(content) < 9000 else 7, 1000, 4095, 4096, 4097, 8192, 30_000], k=3)
+    expected = parsed_at_once(content, boundary)
+    if expected is None:
+        with pytest.raises(MultipartError):
+            parse(chunked(content, cuts), boundary)
+    else:
+        assert parse(chunked(content, cuts), boundary) == expected
 
 
 @given(bodies)
