@@ -186,6 +186,7 @@ def test_memory_does_not_grow_with_a_part(counted: bool) -> None:
         ('Multipart/Related;boundary="a b";type=application/dicom', b"a b"),
         ("multipart/related", None),
         ("application/dicom; boundary=abc", None),
+        (f"multipart/related; boundary*{'9' * 5000}=abc", None),
         ("", None),
     ],
 )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import resource
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
+import requests
 
 from multimodal.dicomweb import IncompleteSeriesError, PullReport, SeriesNotFoundError, open_dicomweb
 from multimodal.dicomweb.folder import MANIFEST
+from multimodal.dicomweb.retrieve import _date_of, _ends_with_connection
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.ids import hash_uid
 from multimodal.model.references import SeriesRef
@@ -223,6 +226,26 @@ def test_the_manifest_says_what_came_from_where(served: Path, tmp_path: Path) ->
     assert {(i.sop_uid, i.bytes, i.sha256) for i in report.instances} == {
         (line["uid"], line["bytes"], line["sha256"]) for line in lines
     }
+
+
+def with_headers(**headers: str) -> requests.Response:
+    answer = requests.Response()
+    answer.headers.update({name.replace("_", "-"): text for name, text in headers.items()})
+    return answer
+
+
+@pytest.mark.parametrize(
+    "date", ["", "soon", "Fri, 21 Nov 2026 00:00:00 +99999999999999999999", "Sun, 22 Nov 9999999999"]
+)
+def test_a_date_that_is_none_is_that_of_today(date: str) -> None:
+    time = datetime.fromisoformat(_date_of(with_headers(Date=date)))
+    assert abs(datetime.now(UTC) - time) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("length", "unproven"), [("5", False), ("-5", True), ("five", True), ("²", True), ("", True)])
+def test_a_length_that_is_none_proves_no_end(length: str, unproven: bool) -> None:
+    answer = with_headers(Content_Length=length, Content_Type="application/dicom")
+    assert _ends_with_connection(answer) == unproven
 
 
 def test_a_folder_that_cannot_be_written_is_named(served: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import email.utils
 import gzip
 import logging
 import subprocess
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -81,6 +82,7 @@ def date_in(seconds: float) -> str:
         ("soon", 0.2, 0.4),
         ("²", 0.2, 0.4),
         ("-3", 0.2, 0.4),
+        ("Fri, 21 Nov 2026 00:00:00 +99999999999999999999", 0.2, 0.4),
     ],
 )
 def test_retry_after_is_minded_in_both_forms(asked: str | int, least: float, most: float, waits: list[float]) -> None:
@@ -215,6 +217,38 @@ def trickle(request: BaseHTTPRequestHandler) -> None:
             time.sleep(0.01)
     except OSError:
         return
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "http://[::", "\xff"])
+def test_the_body_of_a_redirection_is_not_read(location: str) -> None:
+    """It may be as long, and as slow, as the other side likes."""
+    asleep = threading.Event()  # and not time.sleep, which other tests count
+
+    def redirect(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(302)
+        request.send_header("Location", location)
+        request.end_headers()
+        try:
+            for _ in range(200):
+                request.wfile.write(b"x")
+                asleep.wait(0.02)
+        except OSError:
+            return
+
+    started = time.monotonic()
+    with HttpServer(redirect) as server, HttpSession(store(server.url)) as session:
+        with pytest.raises(RequestRefusedError, match="redirects"):
+            session.request("GET", "x", stream=True)
+        assert time.monotonic() - started < 2
+
+
+def test_an_answer_of_two_lengths_is_broken(waits: list[float]) -> None:
+    with (
+        HttpServer(answer(200, b"hello", content_length="7")) as server,
+        pytest.raises(BrokenAnswerError, match="cannot be read"),
+    ):
+        get(server)
+    assert len(waits) == 2
 
 
 def test_a_trickle_ends_by_its_budget() -> None:

@@ -42,7 +42,10 @@ def boundary_of(content_type: str) -> bytes | None:
     """Return the boundary that a Content-Type names; None where it is not multipart or names none."""
     message = Message()
     message["Content-Type"] = content_type
-    boundary = message.get_param("boundary")
+    try:
+        boundary = message.get_param("boundary")
+    except ValueError:  # one in parts, of which a number is beyond all measure (RFC 2231 3)
+        return None
     if message.get_content_maintype() != "multipart" or not isinstance(boundary, str) or not boundary:
         return None
     return boundary.encode("latin-1", "replace")

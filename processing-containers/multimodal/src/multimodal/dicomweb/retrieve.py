@@ -337,14 +337,17 @@ def _allowed(listing: _Listing | None) -> frozenset[str] | None:
 def _ends_with_connection(answer: requests.Response) -> bool:
     """Tell whether a single-part answer could be cut without a trace; a multipart one has its closing boundary."""
     headers = answer.headers
-    delimited = "Content-Length" in headers or "chunked" in headers.get("Transfer-Encoding", "").lower()
+    # What is no number is no length: then the body is read to the end of the connection.
+    delimited = (
+        headers.get("Content-Length", "").isdecimal() or "chunked" in headers.get("Transfer-Encoding", "").lower()
+    )
     return not delimited and boundary_of(headers.get("Content-Type", "")) is None
 
 
 def _date_of(answer: requests.Response) -> str:
     try:
         time = email.utils.parsedate_to_datetime(answer.headers["Date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         time = datetime.now(UTC)
     return time.isoformat(timespec="seconds")
 

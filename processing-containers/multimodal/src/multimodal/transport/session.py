@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import email.utils
 import random
@@ -53,6 +54,11 @@ _SLOWEST_BYTES_PER_SECOND = 16_000
 _LONGEST_WAIT = 30.0
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that there is none: else requests reads all of such an answer, however long, even to not follow it."""
+
+
 class HttpSession:
     """Calls to one store.
 
@@ -91,7 +97,7 @@ class HttpSession:
     ) -> None:
         _check_address(store)
         self.store = store
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         # Blocking: a call waits until one of the connections is free, so that no store gets more calls at once.
         size = store.connections
@@ -238,12 +244,10 @@ RequestRefusedError, StoreFailedError
 
     def discard(self, answer: requests.Response) -> None:
         """Read what is left of a short answer, so that its connection can serve the next call; give up a long one."""
-        try:
+        with contextlib.suppress(BrokenAnswerError):  # nobody wanted it
             for number, _ in enumerate(self.chunks(answer)):
                 if number:
                     return
-        except BrokenAnswerError:
-            pass  # nobody wanted it
 
     def _sent(
         self,
@@ -295,6 +299,8 @@ RequestRefusedError, StoreFailedError
             raise UnreachableError(
                 name, f"no way to {url} through the proxy {self.store.proxy} ({_reason(error)})"
             ) from error
+        except requests.exceptions.InvalidHeader as error:
+            raise BrokenAnswerError(name, f"the answer of {url} cannot be read ({_reason(error)})") from error
         except (requests.ConnectionError, requests.Timeout) as error:
             raise UnreachableError(
                 name, f"no answer from {url} ({_reason(error)}); is it running and reachable?"
@@ -376,7 +382,7 @@ def _retry_after(text: str | None) -> float | None:
         return float(text)
     try:
         when = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:  # "-0000", which is UTC too
         when = when.replace(tzinfo=UTC)
