@@ -86,6 +86,32 @@ def test_nothing_selected_is_refused_and_nothing_found_is_told(
     assert "0 series (none)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", [("--complete",), ("--dataset", "lung"), ("--licence", "CC0"), ("--fhir", "f")])
+def test_what_only_register_uses_is_refused_without_it(
+    option: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called("query", "--store", "pacs", "--all", *option, "--stores", str(tmp_path / "none.yaml")) == 2
+    said = capsys.readouterr().err
+    assert "add --register" in said
+    assert option[0] in said
+
+
+def test_a_search_that_fails_prints_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stores = tmp_path / "stores.yaml"
+    stores.write_text(
+        "stores: {pacs: {kind: dicomweb, url: 'http://127.0.0.1:1', patient_system: urn:x, attempts: 1}}\n"
+    )
+    assert called("query", "--store", "pacs", "--all", "--stores", str(stores)) == 4
+    assert called("query", "--store", "pacs", "--date", "2024-03-15", "--stores", str(stores)) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "write 20240131" in said.err
+
+
+def test_blanks_around_what_is_searched_for_do_not_count(patient: str, stores: Path) -> None:
+    assert called("query", "--store", "pacs", "--patient", f" {patient} ", "--stores", str(stores)) == 0
+
+
 def test_what_was_registered_is_completed_by_dataset(
     patient: str, stores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,7 +121,13 @@ def test_what_was_registered_is_completed_by_dataset(
     content["stores"]["search"]["index"] += "_later"
     YAML().dump(content, stores)
     assert called("query", *register, *options) == 0
-    assert called("complete", "--dataset", "none-such", *options) == 126
+    assert called("complete", "--dataset", "none-such", *options) == 2
+    assert "no dataset 'none-such' in the bucket; it has: later" in capsys.readouterr().err
+    capsys.readouterr()
+    assert called("complete", "--series", "1.2.3", *options) == 126
+    assert (
+        "not in the index, so register first (multimodal query --register): 1 series (1.2.3)" in capsys.readouterr().out
+    )
     assert called("complete", "--dataset", "later", *options) == 0
     assert "documents completed" in capsys.readouterr().out
     with SeriesIndex(load_stores(stores).get("search")) as index:

@@ -7,14 +7,12 @@ from pathlib import Path
 import click
 
 from multimodal.bucket import open_bucket
-from multimodal.cli.ends import bucket_option, errors_option, index_option, tell
+from multimodal.cli.ends import bucket_option, chosen_series, errors_option, index_option, tell
 from multimodal.cli.options import project_option, stores_option
 from multimodal.host.progress import ShownProgress
 from multimodal.index.series_index import SeriesIndex
-from multimodal.model.ids import check_uid
 from multimodal.transport.stores import load_stores
 from multimodal.workflows.completion import complete_documents
-from multimodal.workflows.datasets import read_dataset
 
 
 @click.command("complete")
@@ -40,7 +38,7 @@ def command(
     """
     stores = load_stores(stores_file, project=project)
     kept = open_bucket(stores.get(bucket))
-    wanted = [*map(check_uid, series_uids), *(read_dataset(kept, dataset) if dataset else [])]
+    wanted = chosen_series(kept, series_uids, dataset)
     named = bool(series_uids or dataset)
     with SeriesIndex(stores.get(index, "opensearch")) as documents, ShownProgress() as progress:
         result = complete_documents(stores, documents, kept, series_uids=wanted if named else None, progress=progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -17,9 +17,11 @@ from multimodal.cli.show import show
 from multimodal.dicomweb import DicomWeb, open_dicomweb
 from multimodal.fhirstore import FhirServer
 from multimodal.model.errors import ConfigurationError
+from multimodal.model.ids import check_uid
 from multimodal.model.results import WorkflowResult
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store, Stores, load_stores
+from multimodal.workflows.datasets import dataset_names, read_dataset
 from multimodal.workflows.masking import without_patient_ids
 from multimodal.workflows.reports import write_errors
 
@@ -101,6 +103,25 @@ def between_stores(verb: Callable[..., int]) -> Callable[..., int]:
     for option in (project_option, stores_option, errors_option, bucket_option, fhir_option, pacs_option):
         called = option(called)
     return called
+
+
+def chosen_series(bucket: Bucket, series_uids: Sequence[str], dataset: str) -> list[str]:
+    """Return the series that a person named, one by one or as those of a dataset.
+
+    Raises
+    ------
+    ConfigurationError
+        If the bucket has no such dataset.
+    InvalidUidError
+        If a UID is none.
+    """
+    chosen = [check_uid(uid) for uid in series_uids]
+    if dataset:
+        if not (of_dataset := read_dataset(bucket, dataset)):
+            known = ", ".join(sorted(dataset_names(bucket))) or "none"
+            raise ConfigurationError(f"no dataset {dataset!r} in the bucket; it has: {known}")
+        chosen += of_dataset
+    return chosen
 
 
 def tell(result: WorkflowResult, errors_file: Path | None) -> int:

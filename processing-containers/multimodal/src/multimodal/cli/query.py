@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -32,8 +33,8 @@ _COLUMNS = ("SeriesInstanceUID", "Modality", "PatientID", "StudyDate", "SeriesDe
 @click.option("--store", "store_name", required=True, help="Name of a dicomweb store in the stores file.")
 @click.option("--patient", help="Only this Patient ID; * and ? stand for other signs.")
 @click.option("--study", help="Only this Study Instance UID.")
-@click.option("--date", help="Only studies of this day or span, e.g. 20240101-20241231.")
-@click.option("--modality", help="Only this modality, e.g. CT; of IDC's index several by comma.")
+@click.option("--date", help="Only studies of this day or span: 20240131, 20240101-20241231, 20240101-.")
+@click.option("--modality", help="Only this modality, e.g. CT; several by comma.")
 @click.option("--series", "series_uids", multiple=True, help="Only this Series Instance UID; may be repeated.")
 @click.option("--collection", "collections", multiple=True, help="Only this collection of IDC; may be repeated.")
 @click.option("--analysis-result", "results", multiple=True, help="Only of this analysis of IDC's; none: originals.")
@@ -58,7 +59,11 @@ def command(
 ) -> int:  # fmt: skip
     """List the series of a store, or register them by reference: the images stay there, the index says where."""
     filters = {"PatientID": patient, "StudyInstanceUID": study, "StudyDate": date, "Modality": modality}
-    asked = {key: value for key, value in filters.items() if value}
+    asked = {key: value.strip() for key, value in filters.items() if value and value.strip()}
+    given = {"--complete": complete, "--dataset": dataset, "--licence": licence, "--fhir": fhir}
+    if any(given.values()) and not (register or dry_run):
+        named = ", ".join(option for option, value in given.items() if value)
+        raise click.UsageError(f"without --register nothing is written, and {named} would do nothing: add --register")
     selection = Selection(asked, series_uids, everything, collections, licences, results)
     stores = load_stores(stores_file, project=project)
     with open_dicomweb(stores.get(store_name, "dicomweb")) as dicom:
@@ -77,8 +82,10 @@ def _listed(dicom: DicomWeb, selection: Selection) -> int:
     modalities: Counter[str] = Counter()
     instances = size = 0
     known = False
+    listed = iter(selection.found(dicom))
+    first = next(listed, None)  # where the search fails there is no table
     click.echo("\t".join((*_COLUMNS, "Instances")))
-    for found in selection.found(dicom):
+    for found in chain([first] if first is not None else [], listed):
         series = found.dataset
         count = whole_number(series, "NumberOfSeriesRelatedInstances")
         instances += count or 0

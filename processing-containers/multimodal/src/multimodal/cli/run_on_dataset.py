@@ -10,19 +10,17 @@ from tempfile import TemporaryDirectory
 import click
 
 from multimodal.bucket import Bucket, open_bucket
-from multimodal.cli.ends import bucket_option, errors_option, tell
+from multimodal.cli.ends import bucket_option, chosen_series, errors_option, tell
 from multimodal.cli.options import project_option, stores_option
 from multimodal.dicomweb import open_dicomweb
 from multimodal.host.conf import Conf
 from multimodal.host.progress import ShownProgress
 from multimodal.host.workflow_host import open_workflow_host
 from multimodal.model.errors import ConfigurationError
-from multimodal.model.ids import check_uid
 from multimodal.model.progress import Progress
 from multimodal.model.results import Status, WorkflowResult
 from multimodal.transport.stores import Stores, load_stores
 from multimodal.workflows.copies import Copies, DatasetRun
-from multimodal.workflows.datasets import read_dataset
 from multimodal.workflows.push_files import push_files
 from multimodal.workflows.run_on_dataset import await_copies, evict_copies, fetch_missing, new_run, start_workflow
 from multimodal.workflows.started_runs import WorkflowHost, read_settings
@@ -56,7 +54,7 @@ def command(
         if evict_left:
             known = Copies(kept).run(name) if name else None
             return tell(evict_copies(stores, kept, known, host, progress=shown), errors_file)
-        chosen = [*map(check_uid, series_uids), *(read_dataset(kept, dataset) if dataset else [])]
+        chosen = chosen_series(kept, series_uids, dataset)
         if not workflow or not chosen:
             raise ConfigurationError("say which workflow (--workflow) and on which series (--dataset or --series)")
         host.check(workflow)

@@ -55,7 +55,8 @@ def complete_documents(
     Returns
     -------
     WorkflowResult
-        ``nothing`` where all are complete; ``partial`` with an issue for each series that its store no longer has.
+        ``nothing`` where all are complete; ``partial`` with an issue for each series that its store no longer has;
+        with a warning for those of `series_uids` that have no document.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def complete_documents(
             written += run.note(index.update(changes))
     counts = {"documents incomplete": total, "documents completed": written, **run.counts}
     status = Status.NOTHING if not total else Status.PARTIAL if run.issues else Status.DONE
-    return WorkflowResult(status, counts, issues=run.issues)
+    return WorkflowResult(status, counts, warnings=_unregistered(index, series_uids or ()), issues=run.issues)
 
 
 def complete_staged(
@@ -172,6 +173,15 @@ def _incomplete(
         named = wanted is None or uid in wanted
         if named and store_of(document) and not _is_whole(uid, document, bucket):
             yield uid, document
+
+
+def _unregistered(index: SeriesIndex, series_uids: Collection[str]) -> list[str]:
+    known = index.get_many(series_uids, ORIGIN_FIELDS) if series_uids else {}
+    unknown = [uid for uid in dict.fromkeys(series_uids) if uid not in known]
+    if not unknown:
+        return []
+    shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+    return [f"not in the index, so register first (multimodal query --register): {len(unknown)} series ({shown})"]
 
 
 def _is_whole(uid: str, document: Mapping[str, Any], bucket: Bucket | None) -> bool:

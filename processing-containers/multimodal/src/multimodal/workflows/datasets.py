@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -50,6 +50,13 @@ class PlatformDatasets:
             while batch := list(islice(remaining, _BATCH)):
                 body = orjson.dumps({"action": "ADD", "name": name, "identifiers": batch})
                 session.request("PUT", "client/dataset", headers=headers, data=body)
+
+
+def dataset_names(bucket: Bucket) -> Iterator[str]:
+    """Yield the names of the datasets in `bucket`."""
+    for key in bucket.list(f"{FOLDER}/"):
+        if key.endswith(".json"):
+            yield key.removeprefix(f"{FOLDER}/").removesuffix(".json")
 
 
 def read_dataset(bucket: Bucket, name: str) -> list[str]:

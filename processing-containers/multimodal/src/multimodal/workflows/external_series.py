@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import product
 
 from multimodal.dicomweb import DicomWeb, IndexedDicomWeb, IndexedSeries, IndexQuery, Totals
 from multimodal.model.dicom_json import DicomJson, text, whole_number
@@ -46,14 +49,15 @@ class Selection:
     Parameters
     ----------
     filters : mapping of str to str
-        By DICOM keyword, as in QIDO-RS (PS3.18 10.6): ``*`` and ``?`` in texts, ``20240101-20241231`` in dates.
+        By DICOM keyword, as in QIDO-RS (PS3.18 10.6): ``*`` and ``?`` in texts, ``20240101-20241231`` in dates. That
+        by modality may name several by comma.
     series_uids : sequence of str
         These alone; the filters hold for them too.
     everything : bool
         Without filters and UIDs, all of the store; must be said, since a store may have millions.
     collections, licences, analysis_results : sequence of str
         Of IDC, by its index: any of these each; all where empty. The analysis result ``none`` is that of the original
-        images. With them, the filter by modality may name several by comma.
+        images.
     """
 
     filters: Mapping[str, str] = field(default_factory=dict)
@@ -69,13 +73,21 @@ class Selection:
         Raises
         ------
         ConfigurationError
-            If nothing was selected, or there is no index.
+            If nothing was selected, there is no index, or a date is not written as DICOM writes it: a store may find
+            nothing by it, and say no more.
+        InvalidUidError
+            If a UID is none.
         QueryRefusedError
             If a collection is named of a store that has none.
         """
         listed = self.collections or self.licences or self.analysis_results
         if not (self.filters or self.series_uids or self.everything or listed):
             raise ConfigurationError(_NOT_SEARCHED)
+        if date := self.filters.get("StudyDate"):
+            _check_span(date)
+        for uid in (*self.filters.get("StudyInstanceUID", "").split(","), *self.series_uids):
+            if uid:
+                check_uid(uid)
         return dicom.by_index() if listed else dicom
 
     def found(self, dicom: DicomWeb) -> Iterator[FoundSeries]:
@@ -104,23 +116,48 @@ class Selection:
 
     def _query(self) -> IndexQuery:
         filters = dict(self.filters)
-        modalities = [name.strip() for name in filters.pop("Modality", "").split(",") if name.strip()]
+        modalities = _names(filters.pop("Modality", ""))
         return IndexQuery(
             self.collections,
             modalities,
             self.licences,
             self.analysis_results,
             filters,
-            study_uids=[check_uid(uid) for uid in filters.pop("StudyInstanceUID", "").split(",") if uid] or None,
-            series_uids=[check_uid(uid) for uid in self.series_uids] or None,
+            study_uids=[uid for uid in filters.pop("StudyInstanceUID", "").split(",") if uid] or None,
+            series_uids=list(self.series_uids) or None,
         )
 
     def _asked(self, dicom: DicomWeb) -> Iterator[DicomJson]:
         seen: set[str] = set()
-        named = [{"SeriesInstanceUID": check_uid(uid)} for uid in dict.fromkeys(self.series_uids)]
-        for one in named or [{}]:
-            for series in dicom.series(filters={**self.filters, **one}, fields=FIELDS):
+        named = [{"SeriesInstanceUID": uid} for uid in dict.fromkeys(self.series_uids)]
+        # Servers know no list of modalities (only of UIDs, PS3.18 8.3.4.1).
+        modalities = [{"Modality": name} for name in dict.fromkeys(_names(self.filters.get("Modality", "")))]
+        for one, modality in product(named or [{}], modalities or [{}]):
+            for series in dicom.series(filters={**self.filters, **one, **modality}, fields=FIELDS):
                 uid = text(series, "SeriesInstanceUID")
                 if uid not in seen:
                     seen.add(uid)
                     yield series
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _check_span(text: str) -> None:
+    """Raise `ConfigurationError` unless `text` is a day or a span of days (PS3.4 C.2.2.2.5)."""
+    first, dash, last = text.partition("-")
+    if not (first or last) or not all(_is_day(one) for one in (first, last) if one):
+        raise ConfigurationError(
+            f"{text!r} is no day or span of days; write 20240131, 20240101-20241231, 20240101- or -20241231"
+        )
+    if dash and last and first > last:
+        raise ConfigurationError(f"the span {text} ends before it begins; exchange the two days")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y%m%d")
+    except ValueError:
+        return False
+    return re.fullmatch("[0-9]{8}", text) is not None
