@@ -10,6 +10,7 @@ from multimodal.cli import main
 from multimodal.model.ids import hash_uid
 from tests.fakes.dicom_files import write_series
 from tests.fakes.dicomweb_server import DicomWebServer
+from tests.fakes.http_server import HttpServer, answer
 
 SERIES = hash_uid("test", "cli", "1")
 
@@ -49,6 +50,8 @@ def test_pull_and_push(stores: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert run("pull", "--series", SERIES, "--out", str(tmp_path / "out"), *as_in_sync) == 0
         assert run("pull", "--series", "1.2.3", "--out", str(tmp_path / "out"), *common) == 3
         assert capsys.readouterr().err.splitlines()[-1].startswith("multimodal: pacs: no series 1.2.3")
+        assert run("pull", "--series", "1.2.3", "--series", "1.2.4", "--out", str(tmp_path / "out"), *common) == 3
+        assert "not there either (1): 1.2.4" in capsys.readouterr().err
         assert run("pull", "--series", "1.2/..", "--out", str(tmp_path / "out"), *common) == 3
         assert run("pull", "--series", "1.2.3", "--series", SERIES, "--out", str(tmp_path / "out"), *common) == 0
         assert "E901" in capsys.readouterr().err
@@ -130,3 +133,10 @@ def test_the_real_servers_are_checked(stores_file: Path, capsys: pytest.CaptureF
     for name, line in found.items():
         assert run("stores", "--stores", str(stores_file), "check", name) == 0
         assert line in capsys.readouterr().out
+
+
+def test_a_wrong_address_is_told_as_such(stores: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with HttpServer(answer(404)) as server:
+        write_stores(stores, f"{server.url}/dicom-wep")
+        assert run("stores", "--stores", str(stores), "check", "pacs") == 4
+        assert f"is {server.url}/dicom-wep the root of its DICOMweb service?" in capsys.readouterr().err

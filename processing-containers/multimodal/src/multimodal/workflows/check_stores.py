@@ -12,6 +12,7 @@ import requests
 from multimodal.dicomweb import Finding, UnexpectedAnswerError, open_dicomweb
 from multimodal.model.errors import ConfigurationError
 from multimodal.tables.redcap_api import describe_project
+from multimodal.transport.errors import NotFoundError, RequestRefusedError
 from multimodal.transport.session import HttpSession
 from multimodal.transport.stores import Store
 from multimodal.workflows.airflow_api import describe_airflow
@@ -34,7 +35,11 @@ def check_store(store: Store) -> str:
 
 def _dicomweb(store: Store) -> str:
     with open_dicomweb(store) as dicom:
-        found = dicom.has_studies()
+        try:
+            found = dicom.has_studies()
+        except (NotFoundError, RequestRefusedError) as error:
+            problem = f"{error.problem}; is {store.url} the root of its DICOMweb service? Correct the url"
+            raise UnexpectedAnswerError(store.name, problem, status=error.status) from error
         findings = dicom.probe() if found else []
     first = f"answers searches, profile {store.profile}; it has {'studies' if found else 'no study'}"
     lines = [first]

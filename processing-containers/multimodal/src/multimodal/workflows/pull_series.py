@@ -23,6 +23,28 @@ _OF_THE_STORE = (UnreachableError, CertificateError, BudgetSpentError)
 _STATUS_OF_THE_STORE = frozenset({401, 429, 503})
 
 
+class NoneFoundError(SeriesNotFoundError):
+    """The store has none of several series.
+
+    Attributes
+    ----------
+    other_series : tuple of str
+        The further ones that it does not have.
+    """
+
+    def __init__(self, store: str, series_uids: Sequence[str]) -> None:
+        first, *others = series_uids
+        self.other_series = tuple(others)
+        super().__init__(store, first)
+
+    def __str__(self) -> str:
+        others = self.other_series
+        if not others:
+            return super().__str__()
+        shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        return f"{super().__str__()}; not there either ({len(others)}): {shown}"
+
+
 @dataclass(slots=True)
 class Pulled:
     """What became of series that were asked for, each list in the order in which they were.
@@ -66,7 +88,7 @@ class Pulled:
             first.other_series = (*(error.series_uid for error in others), *self.not_asked)
             raise first
         if self.not_there and not self.fetched:
-            raise self.not_there[0]
+            raise NoneFoundError(self.not_there[0].store, [error.series_uid for error in self.not_there])
         return [not_found(error.series_uid, str(error)) for error in self.not_there]
 
 
