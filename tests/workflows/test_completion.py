@@ -74,5 +74,6 @@ def test_a_series_that_its_store_no_longer_has_is_told(
     result = complete_documents(Stores({dicom.store.name: entry(dicom.store)}), index, bucket)
     assert (result.status, result.counts["documents completed"]) == (Status.PARTIAL, 1)
     assert [(issue.code, issue.record) for issue in result.issues] == [("E901", "2.25.404")]
+    assert result.issues[0].message == f"{dicom.store.name} has no instances of it any more"
     with pytest.raises(UnknownStoreError):
         complete_documents(Stores({}), index, bucket)

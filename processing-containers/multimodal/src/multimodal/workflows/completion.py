@@ -136,9 +136,8 @@ class _Completion:
             told(done)
             try:
                 instances = dicom.metadata(ref)
-            except (NotFoundError, SeriesNotFoundError) as error:
-                self.issues.append(not_found(ref.series_uid, str(error)))
-                continue
+            except (NotFoundError, SeriesNotFoundError):
+                instances = []
             if instances:
                 yield self.change(dicom, ref, document, instances, session)
             else:
