@@ -258,6 +258,35 @@ def test_a_trickle_ends_by_its_budget() -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"y"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", b"0"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n", b"X: y\r\n"),
+    ],
+    ids=["header", "continue", "size of a chunk", "trailers"],
+)
+def test_a_trickle_around_the_body_ends_too(begin: bytes, again: bytes) -> None:
+    """Lines are read whole, and there each byte begins the socket's time limit anew."""
+    asleep = threading.Event()
+
+    def lines(request: BaseHTTPRequestHandler) -> None:
+        try:
+            request.wfile.write(begin)
+            for _ in range(300):
+                request.wfile.write(again)
+                asleep.wait(0.02)
+        except OSError:
+            return
+
+    started = time.monotonic()
+    with HttpServer(lines) as server, pytest.raises((UnreachableError, BrokenAnswerError), match="in time"):
+        get(server, timeout=0.2, answer_seconds=0.3, attempts=1)
+    assert time.monotonic() - started < 4
+
+
 def test_an_answer_is_streamed_in_small_pieces() -> None:
     content = bytes(3_000_000)
     with HttpServer(answer(200, content)) as server, HttpSession(store(server.url)) as session:

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from multimodal.model.errors import ConfigurationError
 from multimodal.transport.budget import Budget
@@ -33,6 +32,7 @@ from multimodal.transport.errors import (
     StoreFailedError,
     UnreachableError,
 )
+from multimodal.transport.paced import SLOWEST_BYTES_PER_SECOND, PacedAdapter
 from multimodal.transport.stores import Store
 from multimodal.transport.tokens import Token, TokenServices, token_of
 
@@ -50,7 +50,6 @@ __all__ = [
 RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 _BLOCK = 1 << 17  # of larger ones, partly filled, each is new memory to malloc: the time goes into page faults
-_SLOWEST_BYTES_PER_SECOND = 16_000
 _LONGEST_WAIT = 30.0
 
 
@@ -101,7 +100,8 @@ class HttpSession:
         self._session.trust_env = False
         # Blocking: a call waits until one of the connections is free, so that no store gets more calls at once.
         size = store.connections
-        adapter = HTTPAdapter(pool_connections=size, pool_maxsize=size, pool_block=True)
+        seconds = store.timeout + store.answer_seconds
+        adapter = PacedAdapter(seconds, pool_connections=size, pool_maxsize=size, pool_block=True)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         if store.ca_file:
@@ -231,7 +231,7 @@ RequestRefusedError, StoreFailedError
                     self._budget.received(len(block))
                 yield block
                 block = b""  # or there would be two in memory
-                if waited > self.store.answer_seconds + received / _SLOWEST_BYTES_PER_SECOND:
+                if waited > self.store.answer_seconds + received / SLOWEST_BYTES_PER_SECOND:
                     raise BrokenAnswerError(
                         self.store.name, f"only {received} bytes of an answer came in {waited:.0f} s; given up"
                     )
