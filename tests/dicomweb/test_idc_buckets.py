@@ -11,6 +11,7 @@ import pytest
 from multimodal.dicomweb import DicomWeb, IncompleteSeriesError, SeriesNotFoundError, open_dicomweb
 from multimodal.dicomweb.bucket_objects import PublicBucket
 from multimodal.dicomweb.errors import UnexpectedAnswerError
+from multimodal.dicomweb.idc_buckets import OBJECTS
 from multimodal.model.dicom_json import text, values
 from multimodal.model.errors import ConfigurationError, RemoteError
 from multimodal.model.references import SeriesRef
@@ -131,6 +132,18 @@ def test_an_object_that_is_spoilt_is_missing_and_named(
     assert (report.resumed, len(mended.fetched())) == (len(whole), COUNT - len(whole))
     assert set(files(tmp_path / "out").values()) == set(objects.values())
     assert not (tmp_path / "out" / ".missing.jsonl").exists()
+
+
+def test_a_note_that_cannot_be_written_is_told(
+    opened: Callable[..., DicomWeb], objects: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / OBJECTS).mkdir()
+    with (
+        BucketServer(objects) as server,
+        opened(server) as idc,
+        pytest.raises(ConfigurationError, match="cannot write to"),
+    ):
+        idc.pull(idc.find_series(UID), tmp_path)
 
 
 @pytest.mark.parametrize("pair", sorted(itertools.combinations(sorted(HARMLESS - {"list-500-once"}), 2)))

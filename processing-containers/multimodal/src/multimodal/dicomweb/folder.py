@@ -114,7 +114,7 @@ class SeriesFolder:
     def __init__(self, path: Path, ref: SeriesRef) -> None:
         self.path = path
         self.ref = ref
-        with _writing(path):
+        with writing(path):
             path.mkdir(parents=True, exist_ok=True)
             for left in path.glob("*.part"):
                 left.unlink()
@@ -211,7 +211,7 @@ class SeriesFolder:
     def tell_missing(self, reasons: Mapping[str, str]) -> None:
         """Write down which instances are missing and why; none of them: the series is whole."""
         path = self.path / MISSING
-        with _writing(self.path):
+        with writing(self.path):
             if not reasons:
                 path.unlink(missing_ok=True)
                 return
@@ -262,7 +262,8 @@ def _write(file: int, block: bytes | memoryview) -> None:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """Say of a disk that is full, or a folder that is none, that it is: nothing else can be wrong in the body."""
     try:
         yield
     except OSError as error:

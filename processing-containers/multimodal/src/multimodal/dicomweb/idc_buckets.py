@@ -15,7 +15,7 @@ import requests
 
 from multimodal.dicomweb.bucket_objects import BucketObject, PublicBucket, object_name
 from multimodal.dicomweb.errors import IncompleteSeriesError, UnexpectedAnswerError
-from multimodal.dicomweb.folder import PartialFile, SeriesFolder
+from multimodal.dicomweb.folder import PartialFile, SeriesFolder, writing
 from multimodal.dicomweb.idc_index import IdcIndex
 from multimodal.dicomweb.idc_query import IndexQuery
 from multimodal.dicomweb.idc_search import IndexedDicomWeb
@@ -217,7 +217,7 @@ class _BucketRetrieval:
             self._uid_of[key] = uid
         else:
             self._uid_of.pop(key, None)
-        with (self._folder / OBJECTS).open("ab") as file:
+        with writing(self._folder), (self._folder / OBJECTS).open("ab") as file:
             file.write(orjson.dumps({"key": key, "uid": uid}) + b"\n")
 
     def _check_whole(self, folder: SeriesFolder, objects: list[BucketObject], cause: RemoteError | None) -> None:
