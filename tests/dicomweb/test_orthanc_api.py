@@ -93,6 +93,18 @@ def test_one_instance_in_place_of_another_is_noticed(api: str, served: Path, tmp
     assert len(names(tmp_path)) == COUNT - 1
 
 
+def test_where_the_file_of_one_is_lost_the_others_come(served: Path, tmp_path: Path) -> None:
+    """An Orthanc then answers 500 to the series, and to a search for its instances, which reads their files."""
+    with (
+        DicomWebServer(served, "orthanc-api", "series-500", "instances-500", "instance-500") as server,
+        open_dicomweb(server.store(profile="orthanc", retry_seconds=0.5)) as dicom,
+        pytest.raises(IncompleteSeriesError) as caught,
+    ):
+        dicom.pull(REF, tmp_path)
+    assert len(names(tmp_path)) == COUNT - 1
+    assert {f"{uid}.dcm" for uid in caught.value.missing} == names(served) - names(tmp_path)
+
+
 def test_many_series_are_asked_for_together(many: Path, tmp_path: Path) -> None:
     with DicomWebServer(many, "orthanc-api") as server, of_orthanc(server) as dicom:
         result = pull_series(dicom, [uid_of(number) for number in range(MANY)], tmp_path.joinpath)

@@ -202,6 +202,7 @@ def test_an_instance_that_the_store_deleted_is_dropped(served: Path, tmp_path: P
         del server.stored[gone]
         report = pull(server.store(), tmp_path)
     assert len(report.instances) == COUNT - 1
+    assert (report.resumed, report.removed) == (COUNT - 1, 1)
     assert not (tmp_path / f"{gone}.dcm").exists()
 
 

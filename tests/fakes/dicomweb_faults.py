@@ -57,6 +57,7 @@ FAULTS = {
     "any-filter-400": "a search by Modality or PatientName answers 400",
     "field-400": "a search with an includefield answers 400",
     "bare-matches": "matches hold nothing but their UIDs",
+    "instances-500": "a search for instances answers 500, as where the file of one is lost",
     "object-body": "a search answers with an error object, status 200",
     "mixed-patients": "the first instance of a study is listed with another PatientID",
     "wrong-links": "RetrieveURL names another host",

@@ -213,6 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
         filters = {
             key: value for key, value in pairs if key not in {"limit", "offset", "includefield", "fuzzymatching"}
         }
+        if "instances-500" in faults and level == "instances":
+            self._answer(500)
+            return
         if "unknown-filter-400" in faults and not set(filters) <= _SEARCHABLE:
             self._answer(400, b"unknown filter")
             return

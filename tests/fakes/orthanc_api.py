@@ -1,4 +1,4 @@
-"""The two calls of Orthanc's own REST API that tell which instances a series has, for `tests.fakes.dicomweb_server`."""
+"""The calls of Orthanc's own REST API that tell which instances a series has, for `tests.fakes.dicomweb_server`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ def answer(path: str, query: dict[str, Any], stored: Iterable[pydicom.Dataset], 
         return {"Message": "Parameter out of range"}
     if path == "/tools/find":
         wanted = query["Query"]["SeriesInstanceUID"].split("\\")
+        if query["Level"] == "Instance":
+            inside = [d for d in datasets if d.StudyInstanceUID == query["Query"]["StudyInstanceUID"]]
+            return [_instance(d) for d in inside if d.SeriesInstanceUID in wanted]
         uids = dict.fromkeys((d.StudyInstanceUID, d.SeriesInstanceUID) for d in datasets)
         return [_series(datasets, *pair, faults) for pair in uids if pair[1] in wanted]
     if path == "/tools/bulk-content":
@@ -41,6 +44,10 @@ def _series(datasets: list[pydicom.Dataset], study: str, series: str, faults: Co
         "ParentStudy": _id(patient, study),
         "Type": "Series",
     }
+
+
+def _instance(dataset: pydicom.Dataset) -> dict[str, Any]:
+    return {"MainDicomTags": {"SOPInstanceUID": dataset.SOPInstanceUID}, "Type": "Instance"}
 
 
 def _study(name: str, dataset: pydicom.Dataset) -> dict[str, Any]:

@@ -47,6 +47,13 @@ def pulled(folder: Path) -> dict[str, int]:
     return {one.name: len(list(one.glob("*.dcm"))) for one in folder.iterdir()}
 
 
+def test_series_of_a_folder_are_pulled_as_from_any_store(served: Path, tmp_path: Path) -> None:
+    with open_dicomweb(Store("disk", "dicomweb", profile="google-folder", path=str(served))) as dicom:
+        result = pull_series(dicom, [*SERIES, "1.2.3"], tmp_path.joinpath)
+    assert (result.status, result.counts["instances"]) == (Status.PARTIAL, COUNT * SLICES)
+    assert pulled(tmp_path) == dict.fromkeys(SERIES, SLICES)
+
+
 class Told:
     """What a progress was told, by threads that may not do so at once."""
 
@@ -89,7 +96,7 @@ def test_a_series_that_fails_ends_no_other(served: Path, tmp_path: Path) -> None
         outcome = pull_each(dicom, SERIES, tmp_path.joinpath)
         assert [error.series_uid for error in outcome.failed] == [broken]
         assert outcome.fetched == [uid for uid in SERIES if uid != broken]
-        with pytest.raises(IncompleteSeriesError, match="not whole: 1 instances missing") as caught:
+        with pytest.raises(IncompleteSeriesError, match="not whole: 1 instance is missing") as caught:
             pull_series(dicom, SERIES, tmp_path.joinpath)
     assert caught.value.series_uid == broken
     assert pulled(tmp_path) == {uid: SLICES - (uid == broken) for uid in SERIES}

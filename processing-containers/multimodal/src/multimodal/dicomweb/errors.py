@@ -53,10 +53,10 @@ class IncompleteSeriesError(RemoteError):
         self.reasons = {uid: (reasons or {}).get(uid, reason) for uid in self.missing}
         first = ", ".join(self.missing[:3]) + (", ..." if len(self.missing) > 3 else "")
         why = f" ({reason})" if reason else ""
+        lacks = "1 instance is missing" if len(self.missing) == 1 else f"{len(self.missing)} instances are missing"
         super().__init__(
             store,
-            f"series {series_uid} is not whole: {len(self.missing)} instances missing: {first}{why}; "
-            "pull again, only these are fetched",
+            f"series {series_uid} is not whole: {lacks}: {first}{why}; pull again, only these are fetched",
         )
 
 

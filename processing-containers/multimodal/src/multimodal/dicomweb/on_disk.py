@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -55,6 +55,9 @@ class DicomFolder(DicomWeb):
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def prepare(self, *, series_uids: Collection[str] = (), study_uids: Collection[str] = ()) -> None:
+        """Nothing has to be asked for: the headers of all files are read at the first call."""
 
     def has_studies(self) -> bool:
         """Tell whether there is any DICOM file."""
@@ -135,7 +138,8 @@ class DicomFolder(DicomWeb):
                 last = next(reversed(reasons.values()))
                 raise IncompleteSeriesError(self.store.name, ref.series_uid, sorted(reasons), last, reasons)
             instances = tuple(out.instances[uid] for uid in sorted(out.instances))
-            return PullReport(named, instances, copied, 0, len(out.listed))
+            resumed = len(out.listed & out.instances.keys())
+            return PullReport(named, instances, copied, 0, resumed, len(out.listed) - resumed)
 
     def _files_of(self, ref: SeriesRef) -> dict[str, Path]:
         files = self._series().get((ref.study_uid, ref.series_uid))

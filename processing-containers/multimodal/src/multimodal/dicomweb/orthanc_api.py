@@ -130,6 +130,19 @@ class OrthancDatabase:
         found = self._ask([ref.series_uid])
         return next((series for series in found if series.ref.study_uid == ref.study_uid), None)
 
+    def instance_uids(self, known: KnownSeries) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a series, from the database alone; none where they are not as `known` says.
+
+        QIDO-RS reads each instance's file: where one of them is lost, it fails for all of them.
+        """
+        wanted = {"StudyInstanceUID": known.ref.study_uid, "SeriesInstanceUID": known.ref.series_uid}
+        found = self._post("tools/find", {"Level": "Instance", "Expand": True, "Query": wanted})
+        try:
+            uids = frozenset(check_uid(instance["MainDicomTags"]["SOPInstanceUID"]) for instance in found)
+        except (AttributeError, KeyError, TypeError, InvalidUidError):
+            return frozenset()
+        return uids if known.consists_of(uids) else frozenset()
+
     def _ask(self, series_uids: Sequence[str]) -> list[KnownSeries]:
         """Return the series of these UIDs; a UID may stand in two studies."""
         wanted = {"SeriesInstanceUID": "\\".join(check_uid(uid) for uid in series_uids)}

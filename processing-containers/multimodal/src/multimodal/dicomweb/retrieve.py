@@ -58,6 +58,8 @@ class PullReport:
         Those of them that were received in vain: cut, refused, or there already.
     resumed : int
         Instances that an earlier run had fetched, and this one did not.
+    removed : int
+        Instances that an earlier run had fetched and the series no longer has: their files were removed.
     """
 
     series: SeriesRef
@@ -65,6 +67,7 @@ class PullReport:
     fetched_bytes: int
     refetched_bytes: int
     resumed: int
+    removed: int = 0
 
 
 _Listing = frozenset[str] | KnownSeries  # the SOP Instance UIDs of the series, or what a database knows of it
@@ -157,19 +160,29 @@ class Retrieval:
             if self._unlisted and isinstance(listing, frozenset):  # the list may have been cut
                 listing = self._uids(to_an_empty_page=True)
             if not _is_whole(folder, listing):
-                uids = listing if isinstance(listing, frozenset) else self._uids(to_an_empty_page=True)
-                self._the_rest(folder, uids)
+                self._the_rest(folder, self._listed_in(listing))
             folder.tell_missing({})
-            instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
-            self._progress("instances", len(instances), len(instances))
-            in_vain = self._fetched - sum(i.bytes for i in instances if i.sop_uid not in folder.listed)
-            return PullReport(self._ref, instances, self._fetched, in_vain, len(folder.listed))
+            return self._report(folder)
+
+    def _report(self, folder: SeriesFolder) -> PullReport:
+        instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
+        self._progress("instances", len(instances), len(instances))
+        in_vain = self._fetched - sum(i.bytes for i in instances if i.sop_uid not in folder.listed)
+        resumed = len(folder.listed & folder.instances.keys())
+        removed = len(folder.listed) - resumed
+        return PullReport(self._ref, instances, self._fetched, in_vain, resumed, removed)
 
     def _expected(self) -> _Listing:
         """Ask which instances the series has."""
         if self._database is None:
             return self._uids()
         return self._database.ask(self._ref) or self._uids(to_an_empty_page=True)
+
+    def _listed_in(self, listing: _Listing) -> frozenset[str]:
+        if isinstance(listing, frozenset):
+            return listing
+        uids = self._database.instance_uids(listing) if self._database is not None else frozenset()
+        return uids or self._uids(to_an_empty_page=True)
 
     def _uids(self, *, to_an_empty_page: bool = False) -> frozenset[str]:
         qido = self._qido

@@ -194,6 +194,8 @@ class _Pulls:
                     pulled.counts["series"] += 1
                     pulled.counts["instances"] += len(report.instances)
                     pulled.counts["instances there before"] += report.resumed
+                    if report.removed:
+                        pulled.counts["instances removed, as the store has them no more"] += report.removed
                     pulled.counts["bytes fetched"] += report.fetched_bytes
                 case SeriesNotFoundError() as error:
                     pulled.not_there.append(error)
