@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from multimodal.dicomweb.matching import matches
 from multimodal.model.dicom_json import text
 from multimodal.model.errors import InvalidUidError
 from multimodal.model.ids import hash_uid
+from multimodal.transport.errors import NotFoundError
 from multimodal.transport.stores import Store
 from tests.fakes.dicom_files import write_series
 from tests.fakes.dicomweb_server import DicomWebServer
@@ -183,3 +187,14 @@ def test_more_matches_than_the_store_can_give_are_refused(served: Path) -> None:
         dicom._qido._profile = dataclasses.replace(dicom.profile, limit=2, max_offset=3)
         with pytest.raises(QueryRefusedError, match="more than 4 matches"):
             list(dicom.studies())
+
+
+def test_an_address_with_nothing_at_it_is_named_and_what_it_must_be(tmp_path: Path) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/elsewhere"
+        store = Store("wrong", "dicomweb", url=url, profile="generic", patient_system="urn:test")
+        with pytest.raises(NotFoundError, match=rf"nothing at {url}/studies: its url must be the root"):
+            found(store)
+        server.shutdown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 from multimodal.dicomweb import IncompleteSeriesError, PullReport, SeriesNotFoundError, open_dicomweb
-from multimodal.dicomweb.folder import MANIFEST
+from multimodal.dicomweb.folder import MANIFEST, SeriesFolder
 from multimodal.dicomweb.retrieve import _date_of, _ends_with_connection
 from multimodal.model.errors import ConfigurationError
 from multimodal.model.ids import hash_uid
@@ -253,6 +254,16 @@ def test_a_folder_that_cannot_be_written_is_named(served: Path, tmp_path: Path) 
     (tmp_path / "file").touch()
     with DicomWebServer(served) as server, pytest.raises(ConfigurationError, match=r"cannot write to .*file"):
         pull(server.store(), tmp_path / "file")
+
+
+def test_a_folder_that_another_pull_writes_to_is_left_alone(served: Path, tmp_path: Path) -> None:
+    with DicomWebServer(served) as server:
+        with closing(SeriesFolder(tmp_path, REF)) as other, other.part() as part:
+            part.write(b"of the other")
+            with pytest.raises(ConfigurationError, match=r"another pull is writing to .*wait for it"):
+                pull(server.store(), tmp_path)
+            assert Path(part.path).is_file()
+        assert len(pull(server.store(), tmp_path).instances) == COUNT
 
 
 def test_a_list_of_somebody_else_is_not_believed(served: Path, tmp_path: Path) -> None:

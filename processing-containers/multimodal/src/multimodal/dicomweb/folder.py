@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import itertools
 import mmap
@@ -109,6 +110,11 @@ class SeriesFolder:
     ``.manifest.jsonl`` has one line for each (SOP Instance UID, bytes, sha256, store, time), so that a rerun
     fetches only what is missing; a file that no longer has the bytes of its line counts as missing.
     ``.missing.jsonl`` is there while the series is not whole: a line for each instance that is missing, and why.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be written to, or another pull is writing there.
     """
 
     def __init__(self, path: Path, ref: SeriesRef) -> None:
@@ -116,9 +122,10 @@ class SeriesFolder:
         self.ref = ref
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
+            self._manifest = path.joinpath(MANIFEST).open("ab+", buffering=0)
+            self._keep_others_out()
             for left in path.glob("*.part"):
                 left.unlink()
-            self._manifest = path.joinpath(MANIFEST).open("ab+", buffering=0)
             self._end_last_line()
         self.instances = {found.sop_uid: found for found in self._listed()}
         self.listed = frozenset(self.instances)
@@ -126,6 +133,17 @@ class SeriesFolder:
         self._numbers = itertools.count(1)
         self._unnamed: set[str] = set()
         self._lock = threading.Lock()
+
+    def _keep_others_out(self) -> None:
+        """Two pulls into one folder would take each other's partial files for those of a run that was killed."""
+        try:
+            fcntl.flock(self._manifest, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed
+        except BlockingIOError:
+            self._manifest.close()
+            message = f"another pull is writing to {self.path}: wait for it, or name another folder"
+            raise ConfigurationError(message) from None
+        except OSError:
+            pass  # a file system that has no locks
 
     def close(self) -> None:
         """Close the list, and remove what was not given a name."""

@@ -17,7 +17,7 @@ from multimodal.dicomweb.profiles import Profile
 from multimodal.model.dicom_json import json_tag, text
 from multimodal.model.ids import check_uid
 from multimodal.model.references import SeriesRef
-from multimodal.transport.session import HttpSession, RequestRefusedError
+from multimodal.transport.session import HttpSession, NotFoundError, RequestRefusedError
 
 Dataset = dict[str, Any]
 
@@ -221,7 +221,14 @@ class Qido:
         # 404 means "no match" only below a study: at the top it means that the address is wrong.
         empty = self._profile.empty_status - ({404} if "/" not in path else frozenset())
         expect = frozenset(status for status in empty if status >= 300)
-        answer = self._session.request("GET", path, query=query, headers=_SEARCH_HEADERS, expect=expect)
+        try:
+            answer = self._session.request("GET", path, query=query, headers=_SEARCH_HEADERS, expect=expect)
+        except NotFoundError as error:
+            if "/" in path:
+                raise
+            store = self._session.store
+            problem = f"nothing at {store.url}/{path}: its url must be the root of the store's DICOMweb service"
+            raise NotFoundError(store.name, problem, status=error.status) from error
         if answer.status_code != 200 and answer.status_code in empty:
             return []
         return self._matches(answer, path) if answer.content.strip() else []
