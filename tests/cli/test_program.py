@@ -38,6 +38,22 @@ def test_an_expected_error_is_one_line_and_its_exit_code(
     assert capsys.readouterr().err == "multimodal: pacs: no answer\n"
 
 
+def test_a_reader_that_has_had_enough_is_no_defect() -> None:
+    code = (
+        "import click, multimodal.cli as cli\n"
+        "tell = click.Command('x', callback=lambda: [print('y' * 999) for _ in range(999)])\n"
+        "cli.program.get_command = lambda *_: tell\n"
+        "cli.main(['x'])"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.read(1)
+    child.stdout.close()
+    assert child.stderr is not None
+    told = child.stderr.read()
+    assert (child.wait(30), told) == (141, b"")
+
+
 def test_help_is_quick_because_verbs_load_late() -> None:
     code = (
         "import sys, multimodal.cli; print(any(m in sys.modules for m in ('numpy', 'pydicom', 'pandas', 'highdicom')))"

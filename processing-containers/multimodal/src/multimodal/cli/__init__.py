@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from multimodal.model.errors import MultimodalError
+
+_ENOUGH_READ = 141  # as the shell has it of a program whose reader, such as head, has hung up
 
 # verb -> (module that holds a click command named `command`, the line in --help)
 VERBS = {
@@ -43,6 +46,13 @@ class _Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end with 1, which means a defect here
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be written
+            raise click.exceptions.Exit(_ENOUGH_READ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
