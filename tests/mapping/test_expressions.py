@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from multimodal.mapping.errors import CellError
@@ -240,6 +240,8 @@ def test_nesting_of_any_depth_is_compiled_or_refused(depth: int, marks: tuple[st
 
 
 @given(st.text(max_size=3000))
+@example("{#")
+@example("{# a note #}")
 def test_any_text_is_compiled_or_refused(text: str) -> None:
     for written in (text, "{{" + text + "}}"):
         try:

@@ -95,6 +95,8 @@ def compile_text(text: str, scope: Scope) -> Expression:
         if not isinstance(node, nodes.Output):
             raise ExpressionError(f"statements ({{% %}}) are not allowed: {type(node).__name__.lower()}")
         children.extend(node.nodes)
+    if not children:
+        raise ExpressionError("it is a comment and gives nothing: write a text, or an expression in {{ }}")
     compiler = _Compiler(scope)
     parts = [compiler.compile(child, 0) for child in children]
     if len(parts) > 1:
