@@ -207,33 +207,33 @@ def test_an_answer_cut_short_is_retried_and_then_an_error(broken: Any, waits: li
     assert len(server.requests) == 3
 
 
+def dribble(request: BaseHTTPRequestHandler, piece: bytes) -> None:
+    """Send `piece` again and again, for some seconds or until the other side hangs up."""
+    asleep = threading.Event()  # and not time.sleep, which other tests count
+    try:
+        for _ in range(300):
+            request.wfile.write(piece)
+            asleep.wait(0.02)
+    except OSError:
+        return
+
+
 def trickle(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.send_header("Content-Length", "1000000")
     request.end_headers()
-    try:
-        for _ in range(500):
-            request.wfile.write(b"x")
-            time.sleep(0.01)
-    except OSError:
-        return
+    dribble(request, b"x")
 
 
 @pytest.mark.parametrize("location", ["/elsewhere", "http://[::", "\xff"])
 def test_the_body_of_a_redirection_is_not_read(location: str) -> None:
     """It may be as long, and as slow, as the other side likes."""
-    asleep = threading.Event()  # and not time.sleep, which other tests count
 
     def redirect(request: BaseHTTPRequestHandler) -> None:
         request.send_response(302)
         request.send_header("Location", location)
         request.end_headers()
-        try:
-            for _ in range(200):
-                request.wfile.write(b"x")
-                asleep.wait(0.02)
-        except OSError:
-            return
+        dribble(request, b"x")
 
     started = time.monotonic()
     with HttpServer(redirect) as server, HttpSession(store(server.url)) as session:
@@ -270,16 +270,10 @@ def test_a_trickle_ends_by_its_budget() -> None:
 )
 def test_a_trickle_around_the_body_ends_too(begin: bytes, again: bytes) -> None:
     """Lines are read whole, and there each byte begins the socket's time limit anew."""
-    asleep = threading.Event()
 
     def lines(request: BaseHTTPRequestHandler) -> None:
-        try:
-            request.wfile.write(begin)
-            for _ in range(300):
-                request.wfile.write(again)
-                asleep.wait(0.02)
-        except OSError:
-            return
+        request.wfile.write(begin)
+        dribble(request, again)
 
     started = time.monotonic()
     with HttpServer(lines) as server, pytest.raises((UnreachableError, BrokenAnswerError), match="in time"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from multimodal.model.errors import DataRefusedError, RemoteError
+from multimodal.model.errors import DataRefusedError, RemoteError, first_few
 
 
 class SeriesNotFoundError(DataRefusedError):
@@ -51,12 +51,12 @@ class IncompleteSeriesError(RemoteError):
         self.missing = tuple(missing)
         self.reason = reason
         self.reasons = {uid: (reasons or {}).get(uid, reason) for uid in self.missing}
-        first = ", ".join(self.missing[:3]) + (", ..." if len(self.missing) > 3 else "")
         why = f" ({reason})" if reason else ""
         lacks = "1 instance is missing" if len(self.missing) == 1 else f"{len(self.missing)} instances are missing"
         super().__init__(
             store,
-            f"series {series_uid} is not whole: {lacks}: {first}{why}; pull again, only these are fetched",
+            f"series {series_uid} is not whole: {lacks}: {first_few(self.missing)}{why}; "
+            "pull again, only these are fetched",
         )
 
 

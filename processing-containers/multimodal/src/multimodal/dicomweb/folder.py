@@ -222,6 +222,15 @@ class SeriesFolder:
         unlisted = header.sop_uid not in allowed
         return UnlistedError(f"an instance came that the series does not list: {header.sop_uid}") if unlisted else None
 
+    def in_order(self) -> tuple[PulledInstance, ...]:
+        """Return the instances in the order of their UIDs."""
+        return tuple(self.instances[uid] for uid in sorted(self.instances))
+
+    @property
+    def removed(self) -> int:
+        """How many instances of an earlier run are no longer there."""
+        return len(self.listed - self.instances.keys())
+
     def drop(self, sop_uid: str) -> None:
         """Remove an instance that was pulled earlier and is no longer part of the series."""
         self.instances.pop(sop_uid).path.unlink(missing_ok=True)

@@ -132,7 +132,7 @@ class _BucketRetrieval:
                 cause = self._fetch_all(folder, objects)
                 self._check_whole(folder, objects, cause)
                 folder.tell_missing({})
-                instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
+                instances = folder.in_order()
                 here = sum(i.bytes for i in instances if i.sop_uid not in folder.listed)
                 return PullReport(self._ref, instances, self._fetched, self._fetched - here, resumed)
         except RemoteError as error:

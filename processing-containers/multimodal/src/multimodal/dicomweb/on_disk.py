@@ -137,9 +137,7 @@ class DicomFolder(DicomWeb):
             if reasons:
                 last = next(reversed(reasons.values()))
                 raise IncompleteSeriesError(self.store.name, ref.series_uid, sorted(reasons), last, reasons)
-            instances = tuple(out.instances[uid] for uid in sorted(out.instances))
-            resumed = len(out.listed & out.instances.keys())
-            return PullReport(named, instances, copied, 0, resumed, len(out.listed) - resumed)
+            return PullReport(named, out.in_order(), copied, 0, len(out.listed) - out.removed, out.removed)
 
     def _files_of(self, ref: SeriesRef) -> dict[str, Path]:
         files = self._series().get((ref.study_uid, ref.series_uid))

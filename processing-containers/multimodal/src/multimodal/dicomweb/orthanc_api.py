@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -110,7 +111,7 @@ class OrthancDatabase:
         if batch is not None and _holds(batch.time):
             return batch, False
         self._to_ask.pop(series_uid, None)
-        others = [uid for uid, _ in zip(self._to_ask, range(_AT_ONCE - 1), strict=False)]
+        others = list(islice(self._to_ask, _AT_ONCE - 1))
         batch = _Batch([series_uid, *others])
         for uid in others:
             del self._to_ask[uid]

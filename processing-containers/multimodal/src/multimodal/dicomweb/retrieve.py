@@ -165,12 +165,11 @@ class Retrieval:
             return self._report(folder)
 
     def _report(self, folder: SeriesFolder) -> PullReport:
-        instances = tuple(folder.instances[uid] for uid in sorted(folder.instances))
+        instances = folder.in_order()
         self._progress("instances", len(instances), len(instances))
         in_vain = self._fetched - sum(i.bytes for i in instances if i.sop_uid not in folder.listed)
-        resumed = len(folder.listed & folder.instances.keys())
-        removed = len(folder.listed) - resumed
-        return PullReport(self._ref, instances, self._fetched, in_vain, resumed, removed)
+        resumed = len(folder.listed) - folder.removed
+        return PullReport(self._ref, instances, self._fetched, in_vain, resumed, folder.removed)
 
     def _expected(self) -> _Listing:
         """Ask which instances the series has."""

@@ -5,6 +5,7 @@ An error carries its data as attributes and reads as one line that says what to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from multimodal.model.exit_codes import ExitCode
@@ -88,8 +89,7 @@ class RemoteError(MultimodalError):
         text, others = super().__str__(), self.other_series
         if not others:
             return text
-        first = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        return f"{text}; {len(others)} more series did not come: {first}"
+        return f"{text}; {len(others)} more series did not come: {first_few(others)}"
 
 
 class InvalidUidError(DataRefusedError):
@@ -98,3 +98,8 @@ class InvalidUidError(DataRefusedError):
     def __init__(self, text: str) -> None:
         self.text = text
         super().__init__(f"not a DICOM UID: {text[:80]!r}")
+
+
+def first_few(names: Sequence[object], shown: int = 3) -> str:
+    """Return the first of `names` for a message, with dots where there are more."""
+    return ", ".join(map(str, names[:shown])) + (", ..." if len(names) > shown else "")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from multimodal.model.errors import first_few
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.tables.errors import EmptyTableError, HeaderError
@@ -87,7 +88,7 @@ def _joined(texts: list[str]) -> str:
 def _merged_below(merged: list[Range], first: int, name: str) -> Iterator[str]:
     rows = sorted({begin[0] for begin, end in merged if begin[0] >= first})
     if rows:
-        shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
+        shown = first_few(rows, _SHOWN)
         yield f"sheet {name!r} has merged cells in row {shown}: only their first cell holds the value"
 
 

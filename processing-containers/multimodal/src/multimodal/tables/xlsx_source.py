@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from multimodal.model.errors import first_few
 from multimodal.tables.errors import TableError
 from multimodal.tables.rows import SheetSpec, SourceSpec, Table
 from multimodal.tables.xlsx_book import BROKEN, Book, LoadedBook, StreamedBook, broken_workbook
@@ -98,7 +99,7 @@ def _hidden(path: Path, sheet: str, name: str) -> Iterator[str]:
     except BROKEN as error:
         raise broken_workbook(path, sheet, error) from error
     if rows:
-        shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
+        shown = first_few(rows, _SHOWN)
         many = "1 hidden row is" if len(rows) == 1 else f"{len(rows):,} hidden rows are"
         yield f"sheet {name!r}: {many} read as all others ({shown}): a filter hides them, or a person did"
 

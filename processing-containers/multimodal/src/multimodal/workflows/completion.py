@@ -16,6 +16,7 @@ from multimodal.index.documents import Arrival, first_instance, series_document
 from multimodal.index.origin import ORIGIN_FIELDS, is_complete, store_of
 from multimodal.index.series_index import SERIES_KEY, Change, SeriesIndex, WriteReport
 from multimodal.model.dicom_json import DicomJson, text
+from multimodal.model.errors import first_few
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
@@ -179,7 +180,7 @@ def _unregistered(index: SeriesIndex, series_uids: Collection[str]) -> list[str]
     unknown = [uid for uid in dict.fromkeys(series_uids) if uid not in known]
     if not unknown:
         return []
-    shown = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+    shown = first_few(unknown)
     return [f"not in the index, so register first (multimodal query --register): {len(unknown)} series ({shown})"]
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from multimodal.dicomweb import DicomWeb, PullReport, SeriesNotFoundError
-from multimodal.model.errors import RemoteError
+from multimodal.model.errors import RemoteError, first_few
 from multimodal.model.issue_codes import IssueCode
 from multimodal.model.issues import Issue
 from multimodal.model.progress import Progress, silent
@@ -41,8 +41,7 @@ class NoneFoundError(SeriesNotFoundError):
         others = self.other_series
         if not others:
             return super().__str__()
-        shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        return f"{super().__str__()}; not there either ({len(others)}): {shown}"
+        return f"{super().__str__()}; not there either ({len(others)}): {first_few(others)}"
 
 
 @dataclass(slots=True)
